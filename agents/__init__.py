@@ -1,0 +1,1 @@
+"""Our learners: REINFORCE, random search, regularised evolution, and the search loop."""

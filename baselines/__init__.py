@@ -1,0 +1,1 @@
+"""What the agents and found networks are compared with."""

@@ -1,0 +1,1 @@
+"""Neural Architecture Search with Reinforcement Learning as Gymnasium environments."""

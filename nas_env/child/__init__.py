@@ -1,0 +1,1 @@
+"""Architecture -> torch.nn.Module, and its cost computed without building it."""

@@ -1,0 +1,1 @@
+"""Bytes -> tensors resident on the device."""

@@ -1,0 +1,1 @@
+"""The expensive call made reliable: executors, cache, store, rewards."""

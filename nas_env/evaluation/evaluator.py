@@ -1,0 +1,62 @@
+"""The interfaces between environments, evaluators and executors."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from nas_env.evaluation.evaluation import Evaluation, MetricName
+from nas_env.space.layout import Architecture
+
+MetricFunction = Callable[[Architecture, int], float]
+"""A user's own evaluator: ``(architecture, seed) -> metric``."""
+
+
+class Evaluator(Protocol):
+    """What an environment holds: turns architectures into evaluations, reliably."""
+
+    metric_name: MetricName
+
+    def evaluate(self, architectures: Sequence[Architecture], run_seed: int) -> list[Evaluation]:
+        """Evaluate a batch, concurrently where the evaluator can.
+
+        Results come in the order of ``architectures``. A child's fault never raises: it is a failed
+        evaluation. Every finished evaluation is stored before this returns.
+        """
+
+    def close(self) -> None:
+        """Release workers and files; safe to call twice."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One child to train."""
+
+    architecture: Architecture  # canonical
+    seed: int  # the child's own seed
+
+
+class Task(Protocol):
+    """How to train a child: data set + recipe + device. Picklable, and cheap to construct."""
+
+    @property
+    def metric_name(self) -> MetricName:
+        """The metric that ``run`` measures."""
+
+    def key(self) -> tuple[str, str]:
+        """(data-set digest, recipe digest): with architecture and seed, the identity of a result."""
+
+    def prepare(self) -> None:
+        """Load data and choose numerics in this process; called once per process, idempotent."""
+
+    def run(self, job: Job) -> Evaluation:
+        """Train one child. Never raises for the child's fault."""
+
+
+class Executor(Protocol):
+    """Runs jobs of one task somewhere."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Evaluation]]:
+        """Yield (index into ``jobs``, evaluation) in the order in which children finish."""
+
+    def close(self) -> None:
+        """Stop workers; safe to call twice."""

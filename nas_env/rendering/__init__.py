@@ -1,0 +1,1 @@
+"""Architectures and episodes as text and pictures."""

@@ -1,0 +1,1 @@
+"""Tokens <-> architectures, in pure Python: no torch, no data."""

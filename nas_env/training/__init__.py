@@ -1,0 +1,1 @@
+"""Child + data + recipe -> metric."""
