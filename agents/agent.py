@@ -59,7 +59,7 @@ class AgentState:
 
 
 class Agent(ABC):
-    """Whatever picks tokens and learns from rewards. Deterministic given its seed and its inputs."""
+    """Whatever picks tokens and learns from rewards, deterministic given seed and inputs."""
 
     name: str
 

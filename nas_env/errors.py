@@ -49,9 +49,10 @@ class CheckpointError(NasEnvError, RuntimeError):
     """A checkpoint that is missing, damaged or of another agent."""
 
 
-class ChildFailure(NasEnvError, RuntimeError):  # noqa: N818 - it is an outcome, not a bug
-    """One child could not be trained: becomes a typed failure of its evaluation, never an exception
-    of ``env.step``. ``failure`` names the kind (see ``nas_env.evaluation.evaluation.FAILURES``).
+class ChildFailure(NasEnvError, RuntimeError):  # noqa: N818 - an outcome, not a bug
+    """One child could not be trained: a typed failure of its evaluation, never raised by a step.
+
+    ``failure`` names the kind, one of ``nas_env.evaluation.evaluation.FAILURES``.
     """
 
     failure = "error"

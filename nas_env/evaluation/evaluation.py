@@ -16,7 +16,7 @@ class Evaluation:
     Attributes:
         architecture: canonical architecture as a compact JSON string.
         seed: the child's own seed (see ``nas_env.evaluation.seeding.child_seed``).
-        metric_name: ``"accuracy"`` (fraction), ``"perplexity"`` or ``"metric"`` (a user's callable).
+        metric_name: ``"accuracy"`` (fraction), ``"perplexity"`` or ``"metric"`` (callables).
         metric: as measured on the validation data; None exactly when ``state == "failed"``.
         state: ``"complete"`` or ``"failed"``.
         failure: ``""`` or one of ``FAILURES``.

@@ -43,7 +43,7 @@ class Task(Protocol):
         """The metric that ``run`` measures."""
 
     def key(self) -> tuple[str, str]:
-        """(data-set digest, recipe digest): with architecture and seed, the identity of a result."""
+        """(data-set digest, recipe digest): with architecture and seed, a result's identity."""
 
     def prepare(self) -> None:
         """Load data and choose numerics in this process; called once per process, idempotent."""

@@ -1,9 +1,9 @@
 """What each token position means, and the contract of every search space.
 
-A *layout* is a fixed tuple of positions. An episode of a shallower network uses a prefix of it, so a
-position means the same thing in every episode. Positions that do not apply to the architecture being
-written (the filter height of a pooling layer) stay in the layout with token 0 as their only valid
-option, so that every episode of one depth has the same length.
+A *layout* is a fixed tuple of positions. An episode of a shallower network uses a prefix of it, so
+a position means the same thing in every episode. Positions that do not apply to the architecture
+being written (the filter height of a pooling layer) stay in the layout with token 0 as their only
+valid option, so that every episode of one depth has the same length.
 """
 
 from abc import ABC, abstractmethod
@@ -48,7 +48,7 @@ class Architecture(ABC):
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """A JSON-able dict that ``from_json`` of the same class (and ``nas_env.space.architecture_from_json``) reads back."""
+        """A JSON-able dict with a ``"kind"``; ``architecture_from_json`` reads it back."""
 
     @abstractmethod
     def canonical(self) -> "Architecture":
