@@ -1,1 +1,42 @@
-"""Neural Architecture Search with Reinforcement Learning as Gymnasium environments."""
+"""Neural Architecture Search with Reinforcement Learning as Gymnasium environments.
+
+``import nas_env`` registers the environments and stays light: torch is imported when the first
+child is built. Public names are loaded on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas_env.api import evaluate as evaluate
+    from nas_env.child.build import build_child as build_child
+    from nas_env.envs.architecture_env import ArchitectureEnv as ArchitectureEnv
+    from nas_env.space import published as published
+    from nas_env.space.architecture_json import architecture_from_json as architecture_from_json
+    from nas_env.space.architecture_json import load_architecture as load_architecture
+    from nas_env.space.choices import ChoiceSpace as ChoiceSpace
+
+__version__ = "0.1.0"
+
+_HOME = {  # public name -> module that owns it
+    "ArchitectureEnv": "nas_env.envs.architecture_env",
+    "ChoiceSpace": "nas_env.space.choices",
+    "architecture_from_json": "nas_env.space.architecture_json",
+    "build_child": "nas_env.child.build",
+    "evaluate": "nas_env.api",
+    "load_architecture": "nas_env.space.architecture_json",
+}
+__all__ = [*_HOME, "published"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home module (PEP 562)."""
+    if name == "published":
+        return import_module("nas_env.space.published")
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'nas_env' has no attribute {name!r}; public: {sorted(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
