@@ -21,6 +21,10 @@ class InvalidTokenError(NasEnvError, ValueError):
     """A token out of range, or masked out at this position."""
 
 
+class ResetNeededError(NasEnvError, RuntimeError):
+    """A step before the first reset, or after the episode has ended."""
+
+
 class InvalidArchitectureError(NasEnvError, ValueError):
     """An architecture that cannot be built, or that a search space does not contain."""
 
@@ -39,6 +43,10 @@ class StoreError(NasEnvError, RuntimeError):
 
 class StoreVersionError(StoreError):
     """The result store was written by another schema version."""
+
+
+class ExecutorError(NasEnvError, RuntimeError):
+    """Worker processes that cannot be started or used; no child is at fault."""
 
 
 class RunFolderError(NasEnvError, RuntimeError):

@@ -1,0 +1,197 @@
+"""The paper's convolutional environments: keyword arguments -> space, data, training, reward."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from nas_env.envs.architecture_env import ArchitectureEnv
+from nas_env.envs.lazy_evaluator import LazyEvaluator
+from nas_env.envs.settings import ChildSettings
+from nas_env.errors import ConfigurationError
+from nas_env.evaluation.evaluator import Evaluator, MetricFunction
+from nas_env.evaluation.factory import make_evaluator
+from nas_env.evaluation.reward import cubed
+from nas_env.space.conv import ConvSpace
+from nas_env.space.layer_types import LayerTypesSpace
+from nas_env.space.layered import LayeredSpace
+
+DEEPEST = 20  # layers; the depth that the paper's schedule ends with (section 4.1)
+
+
+@dataclass(frozen=True)
+class ConvSettings(ChildSettings):
+    """Keyword arguments of the convolutional ids; ``ChildSettings`` has the others.
+
+    Attributes:
+        num_layers: depth of an episode unless ``reset`` asks for another; blocks count as one.
+        max_layers: deepest episode, fixes the shapes; None = 20 or ``num_layers``, the larger.
+        filters: numbers of filters to choose from.
+        filter_sizes: filter heights and widths to choose from.
+        strides: strides to choose from in each direction; no choice if there is one only.
+        skip_connections: False = a chain of layers, without skip decisions.
+        block_size: densely connected convolutions that each decision stands for.
+        pool_after: layers (blocks) after which a pooling halves the feature maps.
+        layer_types: also choose a type for each layer, and the learning rate.
+    """
+
+    dataset: str = "digits"
+    num_layers: int = 6
+    max_layers: int | None = None
+    filters: tuple[int, ...] = (24, 36, 48, 64)
+    filter_sizes: tuple[int, ...] = (1, 3, 5, 7)
+    strides: tuple[int, ...] = (1,)
+    skip_connections: bool = True
+    block_size: int = 1
+    pool_after: tuple[int, ...] = ()
+    layer_types: bool = False
+
+    def search_space(self) -> LayeredSpace:
+        """The space these settings describe.
+
+        Raises:
+            ConfigurationError: settings that give no space.
+        """
+        deepest = self.max_layers
+        if deepest is None:
+            deepest = max(DEEPEST, self.num_layers) if isinstance(self.num_layers, int) else DEEPEST
+        if self.layer_types:
+            self._check_layer_types()
+            return LayerTypesSpace(
+                num_layers=self.num_layers,
+                max_layers=deepest,
+                filter_sizes=self.filter_sizes,
+                filters=self.filters,
+                strides=self.strides,
+                skip_connections=self.skip_connections,
+            )
+        return ConvSpace(
+            num_layers=self.num_layers,
+            max_layers=deepest,
+            filter_sizes=self.filter_sizes,
+            filters=self.filters,
+            strides=self.strides,
+            skip_connections=self.skip_connections,
+            block_size=self.block_size,
+            pool_after=self.pool_after,
+        )
+
+    def _check_layer_types(self) -> None:
+        fixed = {"block_size": 1, "pool_after": ()}
+        for name, value in fixed.items():
+            if getattr(self, name) != value:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)!r}; with layer types, poolings are layers and "
+                    f"there are no blocks: leave {name} out."
+                )
+
+    def make_evaluator(self) -> Evaluator:
+        """Cache, store and executor over a task that trains images; imports torch."""
+        from nas_env.evaluation.image_task import ImageTask
+
+        task = ImageTask(
+            dataset=self.dataset, data_dir=self.data_dir, recipe=self.recipe, device=self.device
+        )
+        return make_evaluator(task, str(self.evaluator), workers=self.workers, store=self.store)
+
+    def evaluator_or_callable(self) -> Evaluator | MetricFunction:
+        """What the environment holds: nothing is loaded before the first child."""
+        if callable(self.evaluator):
+            return self.evaluator
+        return LazyEvaluator(self.make_evaluator, "accuracy")
+
+
+class ConvEnv(ArchitectureEnv):
+    """Write a convolutional network layer by layer; the reward is its accuracy cubed.
+
+    ## Description
+    Section 3 of Zoph & Le 2017. An episode chooses, for each layer, height and width of the
+    filters, their number, in `-Strides` the strides, and which of the earlier layers it reads
+    (concatenated in depth). A layer that reads none reads the image; layers that no layer reads
+    feed the classifier. The last token builds the child, trains it by the recipe and measures its
+    accuracy on the validation split; the test split is out of reach.
+
+    | Id | Space | Data |
+    |---|---|---|
+    | `NAS-CIFAR10-v0` | sides 1, 3, 5, 7; 24, 36, 48, 64 filters; stride 1; skips | CIFAR-10 |
+    | `NAS-CIFAR10-Strides-v0` | the same, strides 1, 2, 3 in each direction | CIFAR-10 |
+    | `NAS-CIFAR10-Pooling-v0` | 13 blocks of 3 dense convolutions, 2 poolings | CIFAR-10 |
+    | `NAS-CIFAR10-LayerTypes-v0` | 5 layer types with their own choices; learning rate | CIFAR-10 |
+    | `NAS-Digits-v0` | as `NAS-CIFAR10-v0` | 8x8 digits of scikit-learn, offline |
+
+    ## Action Space
+    `Discrete(4)` (`Discrete(5)` with layer types): the index of an option at this position, or 0/1
+    for a skip decision. Positions of layer N, in order:
+
+    | Position | Options | Where |
+    |---|---|---|
+    | `filter_height`, `filter_width` | `filter_sizes` | all ids |
+    | `stride_height`, `stride_width` | `strides` | if there is more than one |
+    | `filters` | `filters` | all ids |
+    | `skip` from layers 1, ..., N-1 | 0 = no, 1 = yes | if `skip_connections` |
+
+    With layer types the first position of all is `learning_rate`, and each layer chooses
+    `layer_type`, `filter_height`, `filter_width`, `filters`, `pool_size`, `pool_stride`, `window`,
+    `epsilon`, then its skips; where a choice does not apply to the type, only token 0 is valid.
+
+    ## Observation Space
+    | Key | Space | Meaning |
+    |---|---|---|
+    | `tokens` | `MultiDiscrete(options + 1)` | token + 1 at each position; 0 = not chosen yet |
+    | `position` | `Discrete(positions + 1)` | number of tokens chosen so far |
+    | `action_mask` | `MultiBinary(actions)` | 1 = valid as the next token |
+
+    There are 250 positions for 20 layers; the default episode of 6 layers has 33 tokens.
+
+    ## Rewards
+    0 until the last token; then `accuracy ** 3` on the validation split, 0 if the child failed.
+
+    ## Starting State
+    No token chosen; depth `num_layers`, or `reset(options={"num_layers": n})` with n up to
+    `max_layers`. `reset(seed=s)` sets the run seed that children's seeds derive from.
+
+    ## Episode End
+    `terminated` after the last token; never `truncated`.
+
+    ## Information
+    That of `ArchitectureEnv`, the metric being `accuracy`.
+
+    ## Arguments
+    | Argument | Default | Meaning |
+    |---|---|---|
+    | `recipe` | `"quick"` | `"paper"`, `"fast"`, `"quick"`, a dict of changes, or a recipe |
+    | `dataset` | by id | `"cifar10"`, `"digits"`, or an image folder `train/CLASS/*.png` |
+    | `data_dir` | None | where data sets known by name are, or are downloaded to |
+    | `evaluator` | `"local"` | `"local"`, `"process"`, or `(architecture, seed) -> metric` |
+    | `workers` | None | worker processes of `"process"`; None = all cores |
+    | `store` | None | SQLite file that keeps every metric, shared by any number of runs |
+    | `device` | `"auto"` | `"auto"`, `"cpu"`, `"cuda"`, ... |
+    | `render_mode` | None | `"ansi"` or `"human"` |
+    | `num_layers` | 6 | depth of an episode (13 blocks in `-Pooling`) |
+    | `max_layers` | 20 | deepest episode; fixes the shapes of the observations |
+    | `filters` | `(24, 36, 48, 64)` | numbers of filters (6, 12, 24, 36 in `-Pooling`) |
+    | `filter_sizes` | `(1, 3, 5, 7)` | heights and widths of filters |
+    | `strides` | `(1,)` | strides in each direction |
+    | `skip_connections` | True | False = a chain of layers, no skip decisions |
+    | `block_size` | 1 | densely connected convolutions for each decision (3 in `-Pooling`) |
+    | `pool_after` | `()` | layers after which a 2x2 pooling follows (4, 8 in `-Pooling`) |
+    | `layer_types` | False | choose layer types and the learning rate |
+
+    Nothing is loaded before the first child is trained: constructing is cheap, pickling works.
+
+    ## Version History
+    * v0: first version.
+
+    ## References
+    Zoph, B. and Le, Q. V. (2017). Neural Architecture Search with Reinforcement Learning. ICLR.
+    Sections 3.1 to 3.3, 4.1, Appendix A.
+    """
+
+    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
+        settings = ConvSettings.of({"evaluator": "local", **arguments})
+        super().__init__(
+            settings.search_space(),
+            settings.evaluator_or_callable(),
+            cubed,
+            render_mode=render_mode,
+            metric_name="accuracy",
+        )
+        self.settings = settings

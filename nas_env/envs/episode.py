@@ -1,0 +1,107 @@
+"""What single and vector environments share: spaces, options, and how a child ends an episode.
+
+Keeping it in one place makes both give the same reward and info for the same tokens and run seed.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, cast
+
+import numpy as np
+from gymnasium import spaces
+
+from nas_env.errors import ConfigurationError
+from nas_env.evaluation.callable_evaluator import CallableEvaluator
+from nas_env.evaluation.evaluation import Evaluation, MetricName
+from nas_env.evaluation.evaluator import Evaluator, MetricFunction
+from nas_env.evaluation.reward import Reward
+from nas_env.space.layout import SearchSpace
+
+FAILURE_REWARD = 0.0
+
+
+def observation_space(search_space: SearchSpace[Any]) -> spaces.Dict:
+    """The contract's observation space, its shapes fixed by the deepest architecture."""
+    options = [len(position.options) + 1 for position in search_space.layout]
+    return spaces.Dict(
+        {
+            "tokens": spaces.MultiDiscrete(np.array(options)),
+            "position": spaces.Discrete(len(options) + 1),
+            "action_mask": spaces.MultiBinary(search_space.max_options),
+        }
+    )
+
+
+def as_evaluator(evaluator: Evaluator | MetricFunction) -> Evaluator:
+    """An ``Evaluator`` as it is; a callable ``(architecture, seed) -> metric`` wrapped in one."""
+    if hasattr(evaluator, "evaluate"):
+        return cast(Evaluator, evaluator)
+    if callable(evaluator):
+        return CallableEvaluator(evaluator)
+    raise ConfigurationError(
+        f"evaluator must be an Evaluator or a callable (architecture, seed) -> metric, "
+        f"got {evaluator!r}."
+    )
+
+
+def check_depth(search_space: SearchSpace[Any], num_layers: Any) -> int:
+    """Validate ``options["num_layers"]``."""
+    low, high = search_space.min_layers, search_space.max_layers
+    if not isinstance(num_layers, Integral) or not low <= int(num_layers) <= high:
+        raise ConfigurationError(
+            f"options['num_layers'] must be an integer from {low} to {high}, got {num_layers!r}. "
+            f"Make the environment with another max_layers to go deeper."
+        )
+    return int(num_layers)
+
+
+def check_options(options: Mapping[str, Any] | None, allowed: Sequence[str]) -> dict[str, Any]:
+    """A copy of the reset options, after refusing unknown names."""
+    given = dict(options or {})
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        raise ConfigurationError(
+            f"Unknown reset options {unknown}; allowed: {', '.join(sorted(allowed))}."
+        )
+    return given
+
+
+def reward_of(evaluation: Evaluation, reward: Reward) -> float:
+    """The reward of one child: a function of its metric, ``FAILURE_REWARD`` if there is none.
+
+    Raises:
+        ConfigurationError: the reward function did not return a finite number. No number would
+            do in its place: 0 is the best of all rewards where a function gives negative ones.
+    """
+    if evaluation.metric is None:
+        return FAILURE_REWARD
+    value = reward(evaluation.metric)
+    if not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+        raise ConfigurationError(
+            f"The reward function returned {value!r} for the metric {evaluation.metric!r}; "
+            f"it must return a finite number for every metric."
+        )
+    return float(value)
+
+
+def terminal_info(evaluation: Evaluation, metric_name: MetricName) -> dict[str, Any]:
+    """What the last step of an episode tells about its child, except the mask.
+
+    The metric of a failed child is NaN, so that it keeps its type in a batch of infos.
+
+    Args:
+        evaluation: outcome of the child.
+        metric_name: what the metric is called where the evaluator does not know (callables).
+    """
+    metric = math.nan if evaluation.metric is None else float(evaluation.metric)
+    info: dict[str, Any] = {"architecture": evaluation.architecture, "metric": metric}
+    name = metric_name if evaluation.metric_name == "metric" else evaluation.metric_name
+    info[name] = metric
+    info["parameters"] = evaluation.parameters
+    info["state"] = evaluation.state
+    info["failure"] = evaluation.failure
+    info["message"] = evaluation.message
+    info["train_seconds"] = float(evaluation.train_seconds)
+    info["cached"] = evaluation.cached
+    return info

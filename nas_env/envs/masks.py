@@ -1,0 +1,30 @@
+"""Which tokens are valid next: the search space's masks, looked up as cheaply as the space allows.
+
+Spaces whose masks depend on the position alone (``SearchSpace.masks`` not overridden) are served
+from their table; the others are asked at every step.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_env.space.layout import Architecture, SearchSpace
+
+
+class Masks:
+    """Valid tokens of one or many partial sequences of one search space."""
+
+    def __init__(self, search_space: SearchSpace[Architecture]) -> None:
+        self._search_space = search_space
+        self._static = type(search_space).masks is SearchSpace.masks
+
+    def one(self, tokens: NDArray[np.int64], position: int) -> NDArray[np.bool_]:
+        """(actions,) bool for the next token of one sequence; not to be written to."""
+        if self._static:
+            row: NDArray[np.bool_] = self._search_space.static_masks[position]
+            return row
+        batch: NDArray[np.bool_] = self.many(tokens[None], np.array([position]))[0]
+        return batch
+
+    def many(self, tokens: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(batch, actions) bool, a fresh array, for (batch, len(layout)) tokens."""
+        return self._search_space.masks(tokens, positions)

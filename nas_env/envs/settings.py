@@ -1,0 +1,73 @@
+"""The keyword arguments of every id, as dataclasses: one place for names, defaults and checks.
+
+All values survive JSON, so lists are taken where tuples are meant.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from nas_env.errors import ConfigurationError
+from nas_env.evaluation.evaluator import MetricFunction
+from nas_env.evaluation.factory import EXECUTORS
+
+SettingsT = TypeVar("SettingsT", bound="ChildSettings")
+
+
+@dataclass(frozen=True)
+class ChildSettings:
+    """How and where children are trained: arguments of every id.
+
+    Attributes:
+        recipe: name (``"paper"``, ``"fast"``, ``"quick"``), dict of changes, or recipe.
+        dataset: name, or path of a folder.
+        data_dir: folder that holds, or will hold, the data sets known by name; None = the default.
+        evaluator: ``"local"``, ``"process"``, or a callable ``(architecture, seed) -> metric``;
+            None = ``"local"`` in a single environment, ``"process"`` in a vector environment.
+        workers: worker processes of ``"process"``; None = as many as are of use.
+        store: path of the SQLite file that keeps every metric; None = this environment's memory.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+    """
+
+    recipe: Any = "quick"
+    dataset: str = ""
+    data_dir: str | None = None
+    evaluator: str | MetricFunction | None = None
+    workers: int | None = None
+    store: str | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        known = self.evaluator is None or self.evaluator in EXECUTORS
+        if not known and not callable(self.evaluator):
+            raise ConfigurationError(
+                f"evaluator is {self.evaluator!r}; allowed: {', '.join(map(repr, EXECUTORS))}, or "
+                f"a callable (architecture, seed) -> metric."
+            )
+        if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
+            raise ConfigurationError(
+                f"workers is {self.workers!r}; it must be at least 1, or None for all cores."
+            )
+
+    @classmethod
+    def of(cls: type[SettingsT], arguments: Mapping[str, Any]) -> SettingsT:
+        """Settings from keyword arguments.
+
+        Raises:
+            ConfigurationError: an unknown name, or a value that cannot be used.
+        """
+        allowed = [field.name for field in fields(cls)]
+        for name in arguments:
+            if name not in allowed:
+                near = difflib.get_close_matches(name, allowed, 1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise ConfigurationError(
+                    f"Unknown keyword argument {name!r}.{hint} Allowed: "
+                    f"{', '.join(allowed)}, render_mode."
+                )
+        return cls(**{name: _frozen(value) for name, value in arguments.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

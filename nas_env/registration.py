@@ -1,0 +1,60 @@
+"""The one table of environment ids."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+
+CONV = "nas_env.envs.conv_env:ConvEnv"
+CONV_VECTOR = "nas_env.envs.vector_env:ConvVectorEnv"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One id.
+
+    Attributes:
+        id: the name for ``gym.make``.
+        entry_point: class of the single environment; it fixes space family, reward and metric.
+        vector_entry_point: the same for ``gym.make_vec``.
+        arguments: what differs from the class's defaults.
+    """
+
+    id: str
+    entry_point: str = CONV
+    vector_entry_point: str = CONV_VECTOR
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+REGISTRATIONS = (
+    Registration("NAS-CIFAR10-v0", arguments={"dataset": "cifar10"}),
+    Registration("NAS-CIFAR10-Strides-v0", arguments={"dataset": "cifar10", "strides": (1, 2, 3)}),
+    Registration(
+        "NAS-CIFAR10-Pooling-v0",
+        arguments={
+            "dataset": "cifar10",
+            "num_layers": 13,
+            "max_layers": 13,
+            "filters": (6, 12, 24, 36),
+            "block_size": 3,
+            "pool_after": (4, 8),
+        },
+    ),
+    Registration(
+        "NAS-CIFAR10-LayerTypes-v0", arguments={"dataset": "cifar10", "layer_types": True}
+    ),
+    Registration("NAS-Digits-v0", arguments={"dataset": "digits"}),
+)
+
+
+def register_environments() -> None:
+    """Make every id known to Gymnasium; doing it again changes nothing."""
+    for registration in REGISTRATIONS:
+        if registration.id not in gym.registry:
+            gym.register(
+                registration.id,
+                registration.entry_point,
+                vector_entry_point=registration.vector_entry_point,
+                kwargs=dict(registration.arguments),
+            )
