@@ -1,0 +1,82 @@
+"""Exceptions and non-finite metrics as typed failures: the rules every executor shares."""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from nas_env.errors import ChildFailure, InvalidArchitectureError, NasEnvError
+from nas_env.evaluation.evaluation import FAILURES, Evaluation, Failure, MetricName
+from nas_env.evaluation.evaluator import Job
+from nas_env.evaluation.seeding import architecture_key
+
+_log = logging.getLogger("nas_env.evaluation")
+
+
+def failed(job: Job, metric_name: MetricName, failure: Failure, message: str) -> Evaluation:
+    """The evaluation of a child that could not be trained."""
+    return Evaluation(
+        architecture=architecture_key(job.architecture),
+        seed=job.seed,
+        metric_name=metric_name,
+        metric=None,
+        state="failed",
+        failure=failure,
+        message=" ".join(message.split()),
+    )
+
+
+def is_childs_fault(error: Exception) -> bool:
+    """Whether an exception is one child's failure, as against missing data or a wrong setting.
+
+    Errors that nas_env raises on purpose about anything but the child concern every child of the
+    search, so they have to reach the caller.
+    """
+    own = isinstance(error, ChildFailure | InvalidArchitectureError)
+    return own or not isinstance(error, NasEnvError)
+
+
+def failure_kind(error: Exception) -> Failure:
+    """The failure that an exception of a child's training stands for."""
+    if isinstance(error, ChildFailure) and error.failure in FAILURES:
+        return cast(Failure, error.failure)
+    # torch.OutOfMemoryError by name, because this module must not import torch.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out_of_memory"
+    return "error"
+
+
+def run_safely(run: Callable[[Job], Evaluation], job: Job, metric_name: MetricName) -> Evaluation:
+    """``run(job)`` with every fault of the child turned into a typed failure.
+
+    Raises:
+        NasEnvError: an error that is not the child's fault (missing data, a wrong setting).
+    """
+    try:
+        return finite(run(job))
+    except Exception as error:
+        if not is_childs_fault(error):
+            raise
+        kind = failure_kind(error)
+        # "error" is the kind nobody foresaw, perhaps a bug: the log keeps the traceback.
+        _log.warning("A child failed (%s): %s", kind, error, exc_info=kind == "error")
+        text = str(error) if isinstance(error, NasEnvError) else f"{type(error).__name__}: {error}"
+        return failed(job, metric_name, kind, text)
+
+
+def finite(evaluation: Evaluation) -> Evaluation:
+    """``evaluation`` in plain Python numbers; ``diverged`` where the metric is not finite."""
+    metric = None if evaluation.metric is None else float(evaluation.metric)
+    plain = replace(
+        evaluation,
+        metric=metric,
+        curve=tuple(map(float, evaluation.curve)),
+        parameters=int(evaluation.parameters),
+        macs=int(evaluation.macs),
+        train_seconds=float(evaluation.train_seconds),
+    )
+    if metric is None or math.isfinite(metric):
+        return plain
+    message = f"The metric is {metric}."
+    return replace(plain, metric=None, state="failed", failure="diverged", message=message)
