@@ -9,6 +9,7 @@ valid option, so that every episode of one depth has the same length.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -76,7 +77,7 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
     min_layers: int
     max_layers: int
 
-    @property
+    @cached_property
     def max_options(self) -> int:
         """The most options at any position: the size of the action space."""
         return max(len(position.options) for position in self.layout)
@@ -85,6 +86,11 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
     @abstractmethod
     def size(self) -> int:
         """Exact number of different architectures-as-token-sequences of ``num_layers`` layers."""
+
+    def size_at(self, num_layers: int) -> int:
+        """``size`` at another depth; spaces of several depths override this."""
+        self.length(num_layers)  # raises for a depth that the space lacks
+        return self.size
 
     @abstractmethod
     def length(self, num_layers: int | None = None) -> int:
@@ -104,16 +110,12 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
         """
         return self.static_masks[positions]
 
-    @property
+    @cached_property
     def static_masks(self) -> NDArray[np.bool_]:
         """(len(layout), max_options) bool: the options that exist at each position."""
-        cached = self.__dict__.get("_static_masks")
-        if cached is None:
-            sizes = np.array([len(position.options) for position in self.layout])
-            cached = np.arange(self.max_options) < sizes[:, None]  # (positions, options)
-            self.__dict__["_static_masks"] = cached
-        result: NDArray[np.bool_] = cached
-        return result
+        sizes = np.array([len(position.options) for position in self.layout])
+        masks: NDArray[np.bool_] = np.arange(self.max_options) < sizes[:, None]
+        return masks
 
     @abstractmethod
     def decode(self, tokens: Sequence[int]) -> ArchitectureT:
@@ -131,21 +133,49 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
             InvalidArchitectureError: the space does not contain it.
         """
 
+    @cached_property
+    def _depths(self) -> dict[int, int]:
+        """Number of layers of each allowed sequence length."""
+        return {self.length(n): n for n in range(self.min_layers, self.max_layers + 1)}
+
+    def depth_of(self, tokens: Sequence[int]) -> int:
+        """Number of layers that a complete sequence of this many tokens describes.
+
+        Raises:
+            InvalidTokenError: no architecture of the space has that many tokens.
+        """
+        depth = self._depths.get(len(tokens))
+        if depth is None:
+            raise InvalidTokenError(
+                f"No architecture of this space has {len(tokens)} tokens. Lengths by number of "
+                f"layers: {', '.join(f'{n}: {size}' for size, n in self._depths.items())}."
+            )
+        return depth
+
     def check(self, tokens: Sequence[int], num_layers: int) -> NDArray[np.int64]:
-        """Validate a complete sequence against length and masks; return it as an array."""
+        """Validate a complete sequence against length and masks; return it as an array.
+
+        Raises:
+            InvalidTokenError: wrong length, not integers, out of range or masked.
+        """
         expected = self.length(num_layers)
         if len(tokens) != expected:
             raise InvalidTokenError(
                 f"A sequence for {num_layers} layers has {expected} tokens, got {len(tokens)}."
             )
-        array = np.zeros(len(self.layout), np.int64)
-        array[:expected] = tokens
-        batch = np.broadcast_to(array, (expected, len(array)))
-        masks = self.masks(batch, np.arange(expected))
-        for index, token in enumerate(array[:expected].tolist()):
-            if not (0 <= token < self.max_options and masks[index, token]):
-                raise InvalidTokenError(self.describe_invalid(index, token, masks[index]))
-        return array[:expected]
+        given = np.asarray(tokens)
+        if given.ndim != 1 or given.dtype.kind not in "iu":
+            raise InvalidTokenError(f"Tokens are integers, one a position; got {tokens!r}.")
+        row = np.zeros(len(self.layout), np.int64)
+        row[:expected] = given
+        checked, steps = row[:expected], np.arange(expected)
+        masks = self.masks(np.broadcast_to(row, (expected, len(row))), steps)
+        in_range = (checked >= 0) & (checked < self.max_options)
+        valid = in_range & masks[steps, np.where(in_range, checked, 0)]  # (expected,)
+        if not valid.all():
+            first = int(np.argmin(valid))
+            raise InvalidTokenError(self.describe_invalid(first, int(row[first]), masks[first]))
+        return checked
 
     def describe_invalid(self, index: int, token: int, mask: NDArray[np.bool_]) -> str:
         """The message for a token that is not valid at position ``index`` of the layout."""
@@ -161,9 +191,26 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
 
     def sample(self, rng: np.random.Generator, num_layers: int | None = None) -> tuple[int, ...]:
         """One token sequence, uniform over the valid options at each position."""
+        row = self.sample_batch(rng, 1, num_layers)[0]
+        return tuple(row[: self.length(num_layers)].tolist())
+
+    def sample_batch(
+        self, rng: np.random.Generator, count: int, num_layers: int | None = None
+    ) -> NDArray[np.int64]:
+        """Many token sequences, uniform over the valid options at each position.
+
+        Returns:
+            (count, len(layout)) tokens; positions beyond ``length(num_layers)`` hold 0.
+        """
         length = self.length(num_layers)
-        tokens = np.zeros((1, len(self.layout)), np.int64)
+        tokens = np.zeros((count, len(self.layout)), np.int64)
+        draws = rng.random((count, length))
+        if type(self).masks is SearchSpace.masks:  # no position depends on another: all at once
+            tokens[:, :length] = draws * self.static_masks[:length].sum(axis=1)
+            return tokens
         for index in range(length):
-            mask = self.masks(tokens, np.array([index]))[0]
-            tokens[0, index] = rng.choice(np.flatnonzero(mask))
-        return tuple(tokens[0, :length].tolist())
+            masks = self.masks(tokens, np.full(count, index))  # (count, options)
+            ranks = np.cumsum(masks, axis=1)
+            chosen = (draws[:, index] * ranks[:, -1]).astype(np.int64)  # which of the valid ones
+            tokens[:, index] = np.argmax(ranks > chosen[:, None], axis=1)
+        return tokens

@@ -1,0 +1,156 @@
+"""Architectures as JSON: the format of files, of ``info["architecture"]`` and of cache keys.
+
+A convolutional network is ``{"kind": "conv", "layers": [{"type": "convolution", "filter_height": 3,
+"filter_width": 3, "filters": 36, "inputs": [0]}, ...]}``. Fields at their default are left out, so
+that a field added later does not change the keys of stored results. Choices are
+``{"kind": "choice", "choices": {...}}``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from nas_env.errors import InvalidArchitectureError
+from nas_env.space.choices import ChoiceArchitecture
+from nas_env.space.conv_architecture import (
+    BatchNormalisation,
+    ConvArchitecture,
+    Convolution,
+    Layer,
+    LocalContrastNormalisation,
+    Pooling,
+)
+from nas_env.space.layout import Architecture
+
+LAYER_TYPES: dict[str, type[Layer]] = {
+    "convolution": Convolution,
+    "pooling": Pooling,
+    "local_contrast_normalisation": LocalContrastNormalisation,
+    "batch_norm": BatchNormalisation,
+}
+_TYPE_NAMES = {layer_type: name for name, layer_type in LAYER_TYPES.items()}
+
+
+def architecture_from_json(data: Mapping[str, Any]) -> Architecture:
+    """The architecture that ``Architecture.to_json`` wrote, or a person.
+
+    Raises:
+        InvalidArchitectureError: naming the field that is missing, unknown or wrong.
+    """
+    if not isinstance(data, Mapping):
+        raise InvalidArchitectureError(
+            f"An architecture is a JSON object with a 'kind', got {_shortened(data)}."
+        )
+    kind = data.get("kind")
+    if kind == "conv":
+        return _conv_from_json(data)
+    if kind == "choice":
+        return ChoiceArchitecture.from_json(data)
+    if kind == "cell":
+        from nas_env.space.cell_architecture import CellArchitecture
+
+        return CellArchitecture.from_json(data)
+    raise InvalidArchitectureError(
+        f"The architecture's 'kind' is {kind!r}; allowed: 'conv', 'cell', 'choice'."
+    )
+
+
+def load_architecture(path: str | Path) -> Architecture:
+    """Read an architecture from a JSON file.
+
+    Raises:
+        InvalidArchitectureError: the file is missing, not JSON, or not an architecture; the message
+            names the file.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidArchitectureError(
+            f"Cannot read the architecture file {path}: {error.strerror or error}."
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InvalidArchitectureError(
+            f"The architecture file {path} is not JSON: {error}."
+        ) from error
+    try:
+        return architecture_from_json(data)
+    except InvalidArchitectureError as error:
+        raise InvalidArchitectureError(f"In the architecture file {path}: {error}") from error
+
+
+def conv_to_json(architecture: ConvArchitecture) -> dict[str, Any]:
+    """A convolutional architecture as a JSON-able dict."""
+    layers = [
+        {"type": _TYPE_NAMES[type(layer)], **_to_dict(layer), "inputs": list(layer.inputs)}
+        for layer in architecture.layers
+    ]
+    return {"kind": "conv", **_to_dict(architecture), "layers": layers}
+
+
+def _to_dict(item: Layer | ConvArchitecture) -> dict[str, Any]:
+    """Fields that differ from their default, tuples as lists."""
+    pairs = {field.name: (getattr(item, field.name), field.default) for field in fields(item)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, (value, default) in pairs.items()
+        if value != default
+    }
+
+
+def _conv_from_json(data: Mapping[str, Any]) -> ConvArchitecture:
+    given = {key: value for key, value in data.items() if key != "kind"}
+    _check_fields("The architecture", given, ConvArchitecture)
+    if not isinstance(given["layers"], list):
+        raise InvalidArchitectureError(
+            f"The architecture's 'layers' is {_shortened(given['layers'])}; it must be a list."
+        )
+    layers = [_layer_from_json(number, item) for number, item in enumerate(given["layers"], 1)]
+    if "pool_after" in given:
+        given["pool_after"] = _numbers("The architecture's 'pool_after'", given["pool_after"])
+    return ConvArchitecture(**{**given, "layers": tuple(layers)})
+
+
+def _layer_from_json(number: int, data: object) -> Layer:
+    if not isinstance(data, Mapping):
+        raise InvalidArchitectureError(
+            f"Layer {number} is {_shortened(data)}; it must be a JSON object with a 'type'."
+        )
+    name = data.get("type")
+    layer_type = LAYER_TYPES.get(name) if isinstance(name, str) else None
+    if layer_type is None:
+        raise InvalidArchitectureError(
+            f"Layer {number} has type {name!r}; allowed: {', '.join(LAYER_TYPES)}."
+        )
+    given = {key: value for key, value in data.items() if key != "type"}
+    _check_fields(f"Layer {number} ({name})", given, layer_type)
+    if "inputs" in given:
+        given["inputs"] = _numbers(f"Layer {number}'s 'inputs'", given["inputs"])
+    try:
+        return layer_type(**given)
+    except InvalidArchitectureError as error:
+        raise InvalidArchitectureError(f"Layer {number}: {error}") from error
+
+
+def _check_fields(owner: str, given: Mapping[str, Any], target: type[Any]) -> None:
+    known = {field.name: field.default is MISSING for field in fields(target)}
+    unknown = [name for name in given if name not in known]
+    missing = [name for name, required in known.items() if required and name not in given]
+    if unknown or missing:
+        problem = f"unknown fields {unknown}" if unknown else f"no {missing}"
+        raise InvalidArchitectureError(f"{owner} has {problem}; its fields: {', '.join(known)}.")
+
+
+def _numbers(name: str, value: object) -> tuple[int, ...]:
+    """A JSON list of integers as an ascending tuple; the order in a file does not matter."""
+    if not isinstance(value, list) or any(type(item) is not int for item in value):
+        raise InvalidArchitectureError(
+            f"{name} is {_shortened(value)}; it must be a list of integers."
+        )
+    return tuple(sorted(value))
+
+
+def _shortened(value: object, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "..."

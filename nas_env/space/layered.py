@@ -1,0 +1,237 @@
+"""Token order shared by the convolutional spaces: layer by layer, options first, then skips.
+
+Section 3.3: at layer N an anchor point decides for each of the N-1 earlier layers whether it is an
+input. Reading: the anchor comes after the layer's own options, and the image is no choice but the
+fallback of a layer without inputs (Fig. 7).
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas_env.errors import ConfigurationError, InvalidArchitectureError
+from nas_env.space.conv_architecture import ConvArchitecture, Layer
+from nas_env.space.layout import Option, Position, SearchSpace
+
+Options = tuple[Option, ...]
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many layers: of an episode by default, and the range an episode may ask for."""
+
+    num_layers: int = 6
+    max_layers: int = 20
+    min_layers: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("num_layers", "max_layers", "min_layers"):
+            positive_integer(name, getattr(self, name))
+        if not self.min_layers <= self.num_layers <= self.max_layers:
+            raise ConfigurationError(
+                f"num_layers is {self.num_layers}; it must lie between min_layers "
+                f"({self.min_layers}) and max_layers ({self.max_layers})."
+            )
+
+
+class LayeredSpace(SearchSpace[ConvArchitecture]):
+    """A space whose tokens are: network options, then for each layer its options and skips.
+
+    Args:
+        network: (name, options) of choices that belong to the whole network.
+        fields: (name, options) of the choices of every layer.
+        depth: default depth and range.
+        skip_connections: False makes every layer read the one before it, without tokens.
+    """
+
+    def __init__(
+        self,
+        network: Sequence[tuple[str, Options]],
+        fields: Sequence[tuple[str, Options]],
+        depth: Depth,
+        skip_connections: bool,
+    ) -> None:
+        self.num_layers, self.max_layers = depth.num_layers, depth.max_layers
+        self.min_layers = depth.min_layers
+        self.skip_connections = skip_connections
+        self._head, self._fields = len(network), tuple(fields)
+        self.layout = tuple(Position(name, options) for name, options in network) + tuple(
+            position
+            for layer in range(1, self.max_layers + 1)
+            for position in self._layer_positions(layer)
+        )
+        self._token_of = {
+            name: {option: token for token, option in enumerate(options)}
+            for name, options in (*network, *fields)
+        }
+
+    def _layer_positions(self, layer: int) -> Iterator[Position]:
+        for name, options in self._fields:
+            yield Position(name, options, layer=layer)
+        if self.skip_connections:
+            for source in range(1, layer):
+                yield Position("skip", (0, 1), "skip", layer, source)
+
+    def length(self, num_layers: int | None = None) -> int:
+        """Number of tokens of an architecture of ``num_layers`` layers (default: the space's).
+
+        Raises:
+            ConfigurationError: the space has no architecture of that depth.
+        """
+        layers = self._depth(num_layers)
+        skips = layers * (layers - 1) // 2 if self.skip_connections else 0
+        return self._head + layers * len(self._fields) + skips
+
+    def _depth(self, num_layers: int | None) -> int:
+        if num_layers is None:
+            return self.num_layers
+        positive_integer("num_layers", num_layers)
+        if not self.min_layers <= num_layers <= self.max_layers:
+            raise ConfigurationError(
+                f"num_layers is {num_layers}; this space allows {self.min_layers} to "
+                f"{self.max_layers}. Make the space with another max_layers to go deeper."
+            )
+        return num_layers
+
+    @property
+    def size(self) -> int:
+        """Exact number of different architectures of ``num_layers`` layers."""
+        return self.size_at(self.num_layers)
+
+    def size_at(self, num_layers: int) -> int:
+        """Exact number of different architectures of ``num_layers`` layers.
+
+        With T layers to choose from: T^L * 2^(L(L-1)/2), times the network's own options.
+        """
+        layers = self._depth(num_layers)
+        skips = layers * (layers - 1) // 2 if self.skip_connections else 0
+        size: int = self._layer_choices() ** layers << skips
+        for position in self.layout[: self._head]:
+            size *= len(position.options)
+        return size
+
+    @abstractmethod
+    def _layer_choices(self) -> int:
+        """T: number of different layers, their inputs aside."""
+
+    def decode(self, tokens: Sequence[int]) -> ConvArchitecture:
+        """The network that a sequence of any allowed depth describes.
+
+        Raises:
+            InvalidTokenError: wrong length, or a token out of range or masked.
+        """
+        num_layers = self.depth_of(tokens)
+        row = self.check(tokens, num_layers).tolist()
+        layers, at = [], self._head
+        for number in range(1, num_layers + 1):
+            options_end = at + len(self._fields)
+            skips_end = options_end + (number - 1 if self.skip_connections else 0)
+            inputs = self._inputs(number, row[options_end:skips_end])
+            layers.append(self._decode_layer(row[at:options_end], inputs))
+            at = skips_end
+        return self._network(row[: self._head], tuple(layers))
+
+    def _inputs(self, number: int, skips: Sequence[int]) -> tuple[int, ...]:
+        if not self.skip_connections:
+            return (number - 1,)
+        return tuple(source for source, chosen in enumerate(skips, 1) if chosen) or (0,)
+
+    @abstractmethod
+    def _decode_layer(self, tokens: Sequence[int], inputs: tuple[int, ...]) -> Layer:
+        """The layer that its option tokens describe."""
+
+    @abstractmethod
+    def _network(self, tokens: Sequence[int], layers: tuple[Layer, ...]) -> ConvArchitecture:
+        """The architecture of these layers and the network's own tokens."""
+
+    def encode(self, architecture: ConvArchitecture) -> tuple[int, ...]:
+        """The token sequence that ``decode`` reads back to ``architecture``.
+
+        Raises:
+            InvalidArchitectureError: the space does not contain it; says what and why.
+        """
+        if not isinstance(architecture, ConvArchitecture):
+            raise InvalidArchitectureError(
+                f"This space holds convolutional architectures, got {architecture!r}."
+            )
+        depth = len(architecture.layers)
+        if not self.min_layers <= depth <= self.max_layers:
+            raise InvalidArchitectureError(
+                f"The architecture has {depth} layers; this space allows {self.min_layers} to "
+                f"{self.max_layers}."
+            )
+        tokens = list(self._encode_network(architecture))
+        for number, layer in enumerate(architecture.layers, 1):
+            tokens += self._encode_layer(number, layer)
+            tokens += self._encode_inputs(number, layer)
+        return tuple(tokens)
+
+    def _encode_inputs(self, number: int, layer: Layer) -> list[int]:
+        if not self.skip_connections:
+            self._require(f"inputs of layer {number}", layer.inputs, (number - 1,))
+            return []
+        if 0 in layer.inputs and len(layer.inputs) > 1:
+            raise InvalidArchitectureError(
+                f"Layer {number} reads {layer.inputs}: in this space a layer reads the image "
+                "(input 0) only when it reads no other layer."
+            )
+        return [int(source in layer.inputs) for source in range(1, number)]
+
+    @abstractmethod
+    def _encode_network(self, architecture: ConvArchitecture) -> tuple[int, ...]:
+        """Tokens of the network's own options; raises for fields that the space fixes."""
+
+    @abstractmethod
+    def _encode_layer(self, number: int, layer: Layer) -> list[int]:
+        """Option tokens of layer ``number``."""
+
+    def _token(self, name: str, value: Option | None, owner: str) -> int:
+        """The token of an option, or an error that lists the allowed ones."""
+        token = self._token_of[name].get(value) if value is not None else None
+        if token is None:
+            allowed = ", ".join(map(str, self._token_of[name]))
+            raise InvalidArchitectureError(f"The {name} of {owner} is {value}; allowed: {allowed}.")
+        return token
+
+    @staticmethod
+    def _require(name: str, value: Any, expected: Any) -> None:
+        if value != expected:
+            raise InvalidArchitectureError(
+                f"The architecture's {name} is {value}; this space fixes it to {expected}."
+            )
+
+
+def positive_integer(name: str, value: object) -> None:
+    """Raise ``ConfigurationError`` unless ``value`` is an int of at least 1."""
+    if type(value) is not int or value < 1:
+        raise ConfigurationError(f"{name} is {value!r}; it must be a positive integer.")
+
+
+def positive_integers(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    """A non-empty list of different positive integers as a tuple, else ``ConfigurationError``."""
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise ConfigurationError(f"{name} is {values!r}; give a non-empty list of integers.")
+    for value in values:
+        positive_integer(f"An entry of {name}", value)
+    if len(set(values)) != len(values):
+        raise ConfigurationError(f"{name} is {list(values)}; its entries must differ.")
+    return tuple(values)
+
+
+def positive_floats(name: str, values: Sequence[float]) -> tuple[float, ...]:
+    """A non-empty list of different positive finite numbers as a tuple of floats."""
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise ConfigurationError(f"{name} is {values!r}; give a non-empty list of numbers.")
+    if any(type(v) not in (int, float) or not 0.0 < v < float("inf") for v in values):
+        raise ConfigurationError(f"{name} is {list(values)}; its entries must be positive.")
+    if len(set(values)) != len(values):
+        raise ConfigurationError(f"{name} is {list(values)}; its entries must differ.")
+    return tuple(float(value) for value in values)
+
+
+def odd_integers(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    """``positive_integers`` that are all odd: sides of windows that have a centre."""
+    if any(value % 2 == 0 for value in positive_integers(name, values)):
+        raise ConfigurationError(f"{name} is {list(values)}; its entries must be odd.")
+    return tuple(values)
