@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 
 CONV = "nas_env.envs.conv_env:ConvEnv"
-CONV_VECTOR = "nas_env.envs.vector_env:ConvVectorEnv"
+CONV_VECTOR = "nas_env.envs.conv_env:ConvVectorEnv"
 
 
 @dataclass(frozen=True)

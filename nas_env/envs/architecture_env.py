@@ -10,17 +10,19 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_env.envs.decoder import Decoder
 from nas_env.envs.episode import (
     as_evaluator,
     check_depth,
     check_options,
+    check_render_mode,
     observation_space,
     reward_of,
     terminal_info,
 )
 from nas_env.envs.masks import Masks
 from nas_env.envs.token_space import TokenSpace
-from nas_env.errors import ConfigurationError, InvalidTokenError, ResetNeededError
+from nas_env.errors import InvalidTokenError, ResetNeededError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.reward import Reward, identity
@@ -124,10 +126,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         render_mode: str | None = None,
         metric_name: MetricName = "metric",
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ConfigurationError(
-                f"render_mode is {render_mode!r}; allowed: {self.metadata['render_modes']}, None."
-            )
+        check_render_mode(render_mode, self.metadata["render_modes"])
         self.search_space = search_space
         self.evaluator = as_evaluator(evaluator)
         self.metric_name: MetricName = metric_name
@@ -138,6 +137,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         self.observation_space = observation_space(search_space)
         self.action_space: TokenSpace = TokenSpace(search_space.max_options)
         self._masks = Masks(search_space)
+        self._decode = Decoder(search_space)
         self._tokens = np.zeros(len(search_space.layout), np.int64)  # (positions,)
         self._written = np.zeros_like(self._tokens)  # (positions,) token + 1, as observed
         self._position = 0
@@ -221,7 +221,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         return token
 
     def _evaluate(self) -> Evaluation:
-        architecture = self.search_space.decode(self._tokens[: self._length].tolist())
+        architecture = self._decode(self._tokens[: self._length].tolist())
         return self.evaluator.evaluate([architecture], self.run_seed)[0]
 
     def _finish(

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from gymnasium.vector import AutoresetMode
+
 from nas_env.envs.architecture_env import ArchitectureEnv
 from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.envs.settings import ChildSettings
+from nas_env.envs.vector_env import ArchitectureVectorEnv
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.factory import make_evaluator
@@ -90,7 +93,9 @@ class ConvSettings(ChildSettings):
         task = ImageTask(
             dataset=self.dataset, data_dir=self.data_dir, recipe=self.recipe, device=self.device
         )
-        return make_evaluator(task, str(self.evaluator), workers=self.workers, store=self.store)
+        return make_evaluator(
+            task, str(self.evaluator or "local"), workers=self.workers, store=self.store
+        )
 
     def evaluator_or_callable(self) -> Evaluator | MetricFunction:
         """What the environment holds: nothing is loaded before the first child."""
@@ -186,12 +191,43 @@ class ConvEnv(ArchitectureEnv):
     """
 
     def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
-        settings = ConvSettings.of({"evaluator": "local", **arguments})
+        settings = ConvSettings.of(arguments)
         super().__init__(
             settings.search_space(),
             settings.evaluator_or_callable(),
             cubed,
             render_mode=render_mode,
             metric_name="accuracy",
+        )
+        self.settings = settings
+
+
+class ConvVectorEnv(ArchitectureVectorEnv):
+    """`ConvEnv` for `gym.make_vec`: `num_envs` episodes, their children trained at the same time.
+
+    Keyword arguments are those of `ConvEnv`, except that children train in worker processes unless
+    told otherwise (`evaluator="process"`, `workers` = sub-environments or cores, the fewer), and
+    those of `ArchitectureVectorEnv`: `autoreset_mode`, `max_episode_steps`.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        settings = ConvSettings.of(arguments).for_batches(num_envs)
+        super().__init__(
+            settings.search_space(),
+            settings.evaluator_or_callable(),
+            cubed,
+            num_envs=num_envs,
+            render_mode=render_mode,
+            metric_name="accuracy",
+            autoreset_mode=autoreset_mode,
+            max_episode_steps=max_episode_steps,
         )
         self.settings = settings

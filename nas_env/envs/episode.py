@@ -45,6 +45,14 @@ def as_evaluator(evaluator: Evaluator | MetricFunction) -> Evaluator:
     )
 
 
+def check_render_mode(render_mode: str | None, allowed: Sequence[str]) -> None:
+    """Refuse a render mode that the environment does not have."""
+    if render_mode is not None and render_mode not in allowed:
+        raise ConfigurationError(
+            f"render_mode is {render_mode!r}; allowed: {', '.join(map(repr, allowed))}, None."
+        )
+
+
 def check_depth(search_space: SearchSpace[Any], num_layers: Any) -> int:
     """Validate ``options["num_layers"]``."""
     low, high = search_space.min_layers, search_space.max_layers

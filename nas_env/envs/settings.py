@@ -5,12 +5,13 @@ All values survive JSON, so lists are taken where tuples are meant.
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluator import MetricFunction
 from nas_env.evaluation.factory import EXECUTORS
+from nas_env.evaluation.machine import available_cores
 
 SettingsT = TypeVar("SettingsT", bound="ChildSettings")
 
@@ -67,6 +68,13 @@ class ChildSettings:
                     f"{', '.join(allowed)}, render_mode."
                 )
         return cls(**{name: _frozen(value) for name, value in arguments.items()})
+
+    def for_batches(self: SettingsT, num_envs: int) -> SettingsT:
+        """The same with a vector environment's defaults: worker processes, no more than of use."""
+        if self.evaluator not in (None, "process"):
+            return self
+        workers = self.workers or max(1, min(num_envs, available_cores()))
+        return replace(self, evaluator="process", workers=workers)
 
 
 def _frozen(value: Any) -> Any:
