@@ -1,0 +1,203 @@
+"""The contract of what runs one recurrent layer over a sequence, and its plain torch version.
+
+Sequences are *packed*: the rows of all time steps one below the other, n in all, where step t has
+``batch_sizes[t]`` rows, never more than the step before it; row b of every step belongs to sequence
+b. Equal lengths are the special case of equal batch sizes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nas_env.child.cell_tree import tree_step
+from nas_env.space.cell_architecture import CellArchitecture
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """What stays the same over a sequence. N is the base number, H the hidden size.
+
+    Attributes:
+        architecture: the cell.
+        batch_sizes: rows of each time step, not increasing.
+        weight_h: (H, N * H), in the dtype that matrix products run in.
+        bias: (N * H,) added on the ``h`` side, or None.
+        hidden_mask: (batch, H) that h_{t-1} is multiplied by before ``weight_h`` (Gal's recurrent
+            dropout), or None.
+    """
+
+    architecture: CellArchitecture
+    batch_sizes: tuple[int, ...]
+    weight_h: Tensor
+    bias: Tensor | None
+    hidden_mask: Tensor | None
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """(first row, rows) of each time step."""
+        first = 0
+        for rows in self.batch_sizes:
+            yield first, rows
+            first += rows
+
+    @property
+    def leaves_only_add(self) -> bool:
+        """Whether ``x W_x`` and ``h W_h`` are needed only as their sum."""
+        leaves = self.architecture.nodes[: self.architecture.base_number]
+        return all(combination == "add" for combination, _ in leaves)
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """What a forward pass hands back, and keeps for the backward pass.
+
+    Attributes:
+        hidden: (n, H) h_t of every row.
+        memory: (n, H) c_t of every row.
+        gates_x: (n, N * H) ``x W_x``, or the sum of both products when every leaf adds.
+        gates_h: (n, N * H) ``h W_h + b``, or None when every leaf adds.
+    """
+
+    hidden: Tensor
+    memory: Tensor
+    gates_x: Tensor
+    gates_h: Tensor | None
+
+
+@dataclass(frozen=True)
+class BackwardPass:
+    """Gradients of the loss, each of the shape of what it is the gradient of.
+
+    ``gates_h`` is the same tensor as ``gates_x`` when every leaf adds.
+    """
+
+    gates_x: Tensor
+    gates_h: Tensor
+    hidden_0: Tensor
+    memory_0: Tensor
+
+
+class SequenceBackend(ABC):
+    """Runs a cell over a packed sequence, forward and backward.
+
+    All tensors given are contiguous, and of one dtype (float32 or float64) but for ``weight_h``,
+    whose dtype tells how to multiply.
+    """
+
+    name: str
+
+    @abstractmethod
+    def forward(
+        self, run: CellRun, gates_x: Tensor, hidden_0: Tensor, memory_0: Tensor
+    ) -> ForwardPass:
+        """Evaluate the sequence.
+
+        Args:
+            run: the constants.
+            gates_x: (n, N * H) ``x W_x``; may be overwritten.
+            hidden_0: (batch, H) h_0.
+            memory_0: (batch, H) c_0.
+        """
+
+    @abstractmethod
+    def backward(
+        self,
+        run: CellRun,
+        kept: ForwardPass,
+        memory_0: Tensor,
+        grad_hidden: Tensor,
+        grad_last_memory: Tensor,
+    ) -> BackwardPass:
+        """Propagate gradients from the last step to the first.
+
+        Args:
+            run: the constants of the forward pass.
+            kept: its outcome, not to be changed.
+            memory_0: (batch, H) c_0.
+            grad_hidden: (n, H) with respect to every h_t.
+            grad_last_memory: (batch, H) with respect to the last c_t of every sequence.
+        """
+
+
+class TorchBackend(SequenceBackend):
+    """Plain torch operations: every dtype and device, several times slower than a kernel."""
+
+    name = "torch"
+
+    def forward(
+        self, run: CellRun, gates_x: Tensor, hidden_0: Tensor, memory_0: Tensor
+    ) -> ForwardPass:
+        """Evaluate the sequence step by step; see the base class."""
+        rows_all, hidden_size = gates_x.shape[0], hidden_0.shape[1]
+        hidden = hidden_0.new_empty(rows_all, hidden_size)
+        memory = hidden_0.new_empty(rows_all, hidden_size)
+        gates_h = torch.empty_like(gates_x)
+        previous_h, previous_c = hidden_0, memory_0
+        for first, rows in run.steps():
+            here = slice(first, first + rows)
+            gates_h[here] = recurrent_product(run, previous_h[:rows])
+            previous_h, previous_c = tree_step(
+                run.architecture, gates_x[here], gates_h[here], previous_c[:rows]
+            )
+            hidden[here], memory[here] = previous_h, previous_c
+        return ForwardPass(hidden, memory, gates_x, gates_h)
+
+    def backward(
+        self,
+        run: CellRun,
+        kept: ForwardPass,
+        memory_0: Tensor,
+        grad_hidden: Tensor,
+        grad_last_memory: Tensor,
+    ) -> BackwardPass:
+        """Propagate gradients; autograd differentiates each step's tree, evaluated again."""
+        grad_x, grad_h = torch.empty_like(kept.gates_x), torch.empty_like(kept.gates_x)
+        carried_h, carried_c = torch.zeros_like(memory_0), grad_last_memory.clone()
+        starts = [memory_0, *(kept.memory[first : first + rows] for first, rows in run.steps())]
+        for step, (first, rows) in reversed(list(enumerate(run.steps()))):
+            here = slice(first, first + rows)
+            gradients = _step_gradients(
+                run.architecture,
+                (kept.gates_x[here], gates_of(kept)[here], starts[step][:rows]),
+                (grad_hidden[here] + carried_h[:rows], carried_c[:rows]),
+            )
+            grad_x[here], grad_h[here], carried_c[:rows] = gradients
+            carried_h[:rows] = recurrent_product_gradient(run, grad_h[here])
+        return BackwardPass(grad_x, grad_h, carried_h, carried_c)
+
+
+def recurrent_product(run: CellRun, hidden: Tensor) -> Tensor:
+    """``(h * mask) W_h + b`` of one step, (rows, N * H), in the dtype of ``hidden``."""
+    if run.hidden_mask is not None:
+        hidden = hidden * run.hidden_mask[: hidden.shape[0]]
+    product = (hidden.to(run.weight_h.dtype) @ run.weight_h).to(hidden.dtype)
+    return product if run.bias is None else product + run.bias
+
+
+def recurrent_product_gradient(run: CellRun, grad_gates_h: Tensor) -> Tensor:
+    """Gradient with respect to h_{t-1}, (rows, H), from that of ``recurrent_product``."""
+    product = grad_gates_h.to(run.weight_h.dtype) @ run.weight_h.t()
+    gradient = product.to(grad_gates_h.dtype)
+    return gradient if run.hidden_mask is None else gradient * run.hidden_mask[: len(gradient)]
+
+
+def gates_of(kept: ForwardPass) -> Tensor:
+    """``gates_h`` of a forward pass that kept it."""
+    if kept.gates_h is None:
+        raise RuntimeError("This forward pass kept only the sum of the gates.")
+    return kept.gates_h
+
+
+def _step_gradients(
+    architecture: CellArchitecture,
+    operands: tuple[Tensor, Tensor, Tensor],
+    grad_outputs: tuple[Tensor, Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients with respect to gates_x, gates_h and c_{t-1} of one step."""
+    with torch.enable_grad():
+        leaves = [operand.detach().requires_grad_() for operand in operands]
+        outputs = tree_step(architecture, leaves[0], leaves[1], leaves[2])
+        found = torch.autograd.grad(outputs, leaves, grad_outputs, materialize_grads=True)
+    return found[0], found[1], found[2]
