@@ -130,10 +130,22 @@ class LayerTypesSpace(LayeredSpace):
 
     def masks(self, tokens: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """As ``SearchSpace.masks``; options of other layer types are masked out but token 0."""
-        rows = np.arange(len(positions))
-        types = tokens[rows, self._type_positions[positions]]  # (batch,)
-        chosen: NDArray[np.bool_] = self._type_masks[positions, types.clip(0, len(LAYER_TYPES) - 1)]
-        return chosen
+        types = tokens[np.arange(len(positions)), self._type_positions[positions]]  # (batch,)
+        # "clip": a type out of range is an error at its own position, not here.
+        flat = self._type_masks.reshape(-1, self.max_options)
+        return flat.take(positions * len(LAYER_TYPES) + types, axis=0, mode="clip")
+
+    def sample_batch(
+        self, rng: np.random.Generator, count: int, num_layers: int | None = None
+    ) -> NDArray[np.int64]:
+        """As ``SearchSpace.sample_batch``, in two steps: all layer types, then the rest."""
+        length = self.length(num_layers)
+        draws = rng.random((count, length))
+        options = self._type_masks[:length].sum(axis=2)  # (length, layer types)
+        types = (draws * len(LAYER_TYPES)).astype(np.int64)[:, self._type_positions[:length]]
+        tokens = np.zeros((count, len(self.layout)), np.int64)
+        tokens[:, :length] = draws * options[np.arange(length), types]  # valid ones come first
+        return tokens
 
     def _layer_choices(self) -> int:
         choices = 0
