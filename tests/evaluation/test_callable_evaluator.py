@@ -1,0 +1,90 @@
+"""A user's function as an evaluator: sees each architecture once, and cannot break a search."""
+
+import math
+from typing import Any
+
+import pytest
+
+from nas_env.errors import ChildOutOfMemory, DatasetNotFoundError
+from nas_env.evaluation.callable_evaluator import CallableEvaluator
+from nas_env.evaluation.evaluation import Failure
+from nas_env.space.choices import ChoiceArchitecture
+from nas_env.space.layout import Architecture
+
+ARCHITECTURES = [ChoiceArchitecture({"units": units}) for units in (8, 16)]
+
+
+def test_function_is_called_with_architecture_and_its_own_seed() -> None:
+    seen: list[tuple[Architecture, int]] = []
+
+    def function(architecture: Architecture, seed: int) -> float:
+        seen.append((architecture, seed))
+        return 0.5
+
+    evaluations = CallableEvaluator(function).evaluate(ARCHITECTURES, run_seed=0)
+    assert [architecture for architecture, _ in seen] == ARCHITECTURES
+    assert [seed for _, seed in seen] == [evaluation.seed for evaluation in evaluations]
+    assert len({seed for _, seed in seen}) == 2
+    assert [evaluation.metric for evaluation in evaluations] == [0.5, 0.5]
+
+
+def test_seed_follows_run_seed_and_architecture_alone() -> None:
+    evaluator = CallableEvaluator(lambda architecture, seed: 0.0)
+    first = [item.seed for item in evaluator.evaluate(ARCHITECTURES, run_seed=0)]
+    reversed_ = [item.seed for item in evaluator.evaluate(ARCHITECTURES[::-1], run_seed=0)]
+    other = [item.seed for item in evaluator.evaluate(ARCHITECTURES, run_seed=1)]
+    assert first == reversed_[::-1]
+    assert not set(first) & set(other)
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (RuntimeError("two\nlines"), "error"),
+        (MemoryError("no room"), "out_of_memory"),
+        (ChildOutOfMemory("no room"), "out_of_memory"),
+        (ZeroDivisionError("by zero"), "error"),
+    ],
+)
+def test_an_exception_is_a_typed_failure_of_that_child_alone(
+    error: Exception, failure: Failure
+) -> None:
+    def function(architecture: Any, seed: int) -> float:
+        if architecture["units"] == 8:
+            raise error
+        return 1.0
+
+    bad, good = CallableEvaluator(function).evaluate(ARCHITECTURES, run_seed=0)
+    assert (bad.state, bad.failure, bad.metric) == ("failed", failure, None)
+    assert str(error).split()[0] in bad.message
+    assert "\n" not in bad.message
+    assert good.metric == 1.0
+
+
+@pytest.mark.parametrize("metric", [math.nan, math.inf])
+def test_a_metric_that_is_not_finite_is_divergence(metric: float) -> None:
+    evaluation = CallableEvaluator(lambda *_: metric).evaluate(ARCHITECTURES[:1], run_seed=0)[0]
+    assert (evaluation.metric, evaluation.failure) == (None, "diverged")
+
+
+def test_missing_data_and_ctrl_c_reach_the_caller() -> None:
+    for error in (DatasetNotFoundError("no data"), KeyboardInterrupt()):
+
+        def function(architecture: Architecture, seed: int, error: Any = error) -> float:
+            raise error
+
+        with pytest.raises(type(error)):
+            CallableEvaluator(function).evaluate(ARCHITECTURES, run_seed=0)
+
+
+def test_numbers_of_other_libraries_come_out_as_python_floats() -> None:
+    import numpy as np
+
+    evaluator = CallableEvaluator(lambda *_: np.float32(0.25))  # type: ignore[arg-type]
+    assert type(evaluator.evaluate(ARCHITECTURES[:1], 0)[0].metric) is float
+
+
+def test_metric_name_is_the_users() -> None:
+    evaluator = CallableEvaluator(lambda *_: 70.0, metric_name="perplexity")
+    assert evaluator.metric_name == "perplexity"
+    assert evaluator.evaluate(ARCHITECTURES[:1], 0)[0].metric_name == "perplexity"
