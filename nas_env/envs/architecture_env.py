@@ -17,6 +17,7 @@ from nas_env.envs.episode import (
     check_options,
     check_render_mode,
     observation_space,
+    outcome_text,
     reward_of,
     terminal_info,
 )
@@ -234,7 +235,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         info = terminal_info(evaluation, self.metric_name)
         info["action_mask"] = self._mask_copy()
         if self.render_mode == "human":
-            print(self._draw())
+            print(f"{self._draw()}\n{outcome_text(evaluation, reward)}")
         return self._observe(), reward, True, False, info
 
     def _set_mask(self, position: int) -> None:

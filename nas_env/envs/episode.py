@@ -56,7 +56,8 @@ def check_render_mode(render_mode: str | None, allowed: Sequence[str]) -> None:
 def check_depth(search_space: SearchSpace[Any], num_layers: Any) -> int:
     """Validate ``options["num_layers"]``."""
     low, high = search_space.min_layers, search_space.max_layers
-    if not isinstance(num_layers, Integral) or not low <= int(num_layers) <= high:
+    whole = isinstance(num_layers, Integral) and not isinstance(num_layers, bool)
+    if not whole or not low <= int(num_layers) <= high:
         raise ConfigurationError(
             f"options['num_layers'] must be an integer from {low} to {high}, got {num_layers!r}. "
             f"Make the environment with another max_layers to go deeper."
@@ -113,3 +114,11 @@ def terminal_info(evaluation: Evaluation, metric_name: MetricName) -> dict[str, 
     info["train_seconds"] = float(evaluation.train_seconds)
     info["cached"] = evaluation.cached
     return info
+
+
+def outcome_text(evaluation: Evaluation, reward: float) -> str:
+    """One line about a trained child, for people."""
+    if evaluation.metric is None:
+        return f"failed ({evaluation.failure}): {evaluation.message}"
+    size = f", {evaluation.parameters:,} parameters" if evaluation.parameters else ""
+    return f"{evaluation.metric_name} {evaluation.metric:.4g}, reward {reward:.4g}{size}"
