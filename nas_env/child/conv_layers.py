@@ -128,9 +128,9 @@ class ContrastNormalisation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) -> the same shape."""
-        # In float32: sums of squares of differences cancel in bfloat16.
+        # Not in bfloat16: the differences of close numbers would cancel.
         with torch.autocast(x.device.type, enabled=False):
-            full = x.float()
+            full = x.to(torch.promote_types(x.dtype, torch.float32))
             weights = self._blur(torch.ones_like(full[:1, :1]))  # part of w inside the image
             centred = full - self._blur(full.mean(1, keepdim=True)) / weights
             variance = self._blur(centred.square().mean(1, keepdim=True)) / weights

@@ -27,9 +27,9 @@ class Cost:
     Attributes:
         parameters: learnable parameters.
         macs: multiply-accumulates of one forward pass.
-        activation_elements: numbers that the forward pass writes into feature maps (concatenations,
-            and what convolutions, normalisations, ReLUs and poolings put out), all of which
-            training keeps for the backward pass: times batch and bytes, the memory to expect.
+        activation_elements: numbers that the forward pass writes into feature maps: concatenations,
+            and what convolutions, normalisations, ReLUs and poolings put out. Training keeps nearly
+            all for the backward pass: times batch and bytes a number, the memory to expect.
     """
 
     parameters: int
@@ -55,14 +55,18 @@ def conv_cost(
         classes: outputs of the classifier.
     """
     maps: list[Shape] = [image_shape]
+    joined: set[tuple[int, ...]] = set()  # layers with the same inputs share a concatenation
     total = Cost(0, 0, 0)
     for number, layer in enumerate(architecture.layers, 1):
         shape, cost = _read([maps[source] for source in layer.inputs])
-        total += cost
+        if layer.inputs not in joined:
+            joined.add(layer.inputs)
+            total += cost
         shape, cost = _layer(layer, shape, architecture)
         total += cost
         maps.append(shape)
         if number in architecture.pool_after:
+            joined.clear()
             for source in architecture.needed_after(number):
                 maps[source] = _pooled(maps[source], 2)
                 total += Cost(0, 0, _elements(maps[source]))
