@@ -7,9 +7,13 @@ child is built. Public names are loaded on first use.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nas_env.registration import register_environments
+
 if TYPE_CHECKING:
     from nas_env.api import evaluate as evaluate
     from nas_env.child.build import build_child as build_child
+    from nas_env.child.recurrent_cell import RecurrentCell as RecurrentCell
+    from nas_env.child.recurrent_layer import RecurrentLayer as RecurrentLayer
     from nas_env.envs.architecture_env import ArchitectureEnv as ArchitectureEnv
     from nas_env.space import published as published
     from nas_env.space.architecture_json import architecture_from_json as architecture_from_json
@@ -21,12 +25,17 @@ __version__ = "0.1.0"
 _HOME = {  # public name -> module that owns it
     "ArchitectureEnv": "nas_env.envs.architecture_env",
     "ChoiceSpace": "nas_env.space.choices",
+    "RecurrentCell": "nas_env.child.recurrent_cell",
+    "RecurrentLayer": "nas_env.child.recurrent_layer",
     "architecture_from_json": "nas_env.space.architecture_json",
     "build_child": "nas_env.child.build",
     "evaluate": "nas_env.api",
     "load_architecture": "nas_env.space.architecture_json",
 }
 __all__ = [*_HOME, "published"]
+
+
+register_environments()
 
 
 def __getattr__(name: str) -> Any:

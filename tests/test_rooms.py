@@ -1,0 +1,124 @@
+"""The architecture of the repository: who may import whom, and what stays light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# A room may import itself and the rooms named here (DESIGN: imports go one way).
+ALLOWED: dict[str, set[str]] = {
+    "nas_env.space": set(),
+    "nas_env.child": {"nas_env.space"},
+    "nas_env.data": {"nas_env.space"},
+    "nas_env.training": {"nas_env.space", "nas_env.child", "nas_env.data"},
+    "nas_env.rendering": {"nas_env.space", "nas_env.child"},
+}
+ALLOWED["nas_env.evaluation"] = {*ALLOWED["nas_env.training"], "nas_env.training"}
+ALLOWED["nas_env.envs"] = {*ALLOWED["nas_env.evaluation"], "nas_env.evaluation"} | {
+    "nas_env.rendering"
+}
+TOP_LEVEL: dict[str, set[str]] = {
+    "nas_env": {"nas_env"},
+    "agents": {"nas_env", "agents"},
+    "baselines": {"nas_env", "baselines"},
+    "scripts": {"nas_env", "agents", "baselines", "scripts"},
+}
+EVERYWHERE = {"nas_env.errors"}
+LAZY_ONLY = {"ray", "wandb"}
+
+
+def imported_modules(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield (module, at module level) of every import statement in a file."""
+    tree = ast.parse(path.read_text())
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in top
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or "", id(node) in top
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", id(node) in top
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def source_files() -> list[Path]:
+    return sorted(p for top in TOP_LEVEL for p in (ROOT / top).rglob("*.py"))
+
+
+def forbidden_imports(path: Path) -> list[str]:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    room, top = room_of(module), module.split(".")[0]
+    found = []
+    for name, at_top in imported_modules(path):
+        package = name.split(".")[0]
+        if package in LAZY_ONLY and at_top:
+            found.append(f"{name} at module level")
+        if package not in TOP_LEVEL:
+            continue
+        if package not in TOP_LEVEL[top]:
+            found.append(name)
+        elif (
+            room in ALLOWED
+            and name != "nas_env"
+            and room_of(name) not in {room, *ALLOWED[room], *EVERYWHERE}
+        ):
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    assert forbidden_imports(path) == []
+
+
+def test_a_forbidden_arrow_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = tmp_path / "nas_env" / "space" / "bad.py"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("from nas_env.training import recipes\nimport wandb\nimport agents.search\n")
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    assert set(forbidden_imports(bad)) >= {
+        "nas_env.training",
+        "wandb at module level",
+        "agents.search",
+    }
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import nas_env",
+        "import nas_env.space.conv, nas_env.evaluation.store, nas_env.evaluation.process_pool",
+        "import nas_env.envs.conv_env, nas_env.envs.vector_env",
+    ],
+)
+def test_torch_is_not_imported_before_a_child_is_built(statement: str) -> None:
+    code = f"import sys; {statement}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["nas_env", "agents", "baselines"])
+def test_the_package_imported_is_ours(name: str) -> None:
+    code = f"import {name}; print({name}.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert Path(found.stdout.strip()) == ROOT / name / "__init__.py"
+
+
+def test_files_stay_small_enough_to_hold_in_the_head() -> None:
+    long = {
+        str(p.relative_to(ROOT)): n
+        for p in source_files()
+        if (n := len(p.read_text().splitlines())) > 400
+    }
+    assert long == {}
