@@ -7,6 +7,7 @@ the data is a hash of the files' names and bytes.
 
 import hashlib
 import json
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,15 +91,15 @@ def list_image_folder(root: Path, part: Part) -> FolderListing:
             f"{part}/CLASS, each with {', '.join('*' + s for s in SUFFIXES)} files. "
             f"{OFFLINE_ALTERNATIVES}"
         )
-    paths = [path for name in classes for path in members[name]]
-    labels = np.repeat(np.arange(len(classes)), [len(members[name]) for name in classes])
+    files = [(name, entry) for name in classes for entry in members[name]]
     stats = [
-        (p.relative_to(root).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in paths
+        (f"{part}/{name}/{e.name}", e.stat().st_size, e.stat().st_mtime_ns) for name, e in files
     ]
     text = json.dumps([str(root.resolve()), stats])
     stamp = hashlib.sha256(text.encode()).hexdigest()[:32]
-    files = tuple(name for name, _, _ in stats)
-    return FolderListing(root, part, tuple(classes), files, labels.astype(np.int64), stamp)
+    labels = np.repeat(np.arange(len(classes)), [len(members[name]) for name in classes])
+    paths = tuple(path for path, _, _ in stats)
+    return FolderListing(root, part, tuple(classes), paths, labels.astype(np.int64), stamp)
 
 
 def content_digest(listing: FolderListing) -> str:
@@ -110,8 +111,10 @@ def content_digest(listing: FolderListing) -> str:
     return total.hexdigest()[:32]
 
 
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+def _image_files(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        found = [e for e in entries if e.name.lower().endswith(SUFFIXES) and e.is_file()]
+    return sorted(found, key=lambda entry: entry.name)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -157,7 +160,7 @@ def _decode_file(path: Path) -> NDArray[np.uint8]:
 
 def _read_cache(path: Path, digest_only: bool = False) -> tuple[NDArray[np.uint8], str] | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             images = np.empty(0, np.uint8) if digest_only else archive["images"]
             return images, str(archive["digest"])
     except Exception:  # missing or damaged in any way: the images are decoded again

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas_env.errors import ChildFailure
-from nas_env.evaluation.evaluation import Evaluation, Failure, MetricName
+from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Job
+from nas_env.evaluation.failures import run_safely
 from nas_env.evaluation.seeding import architecture_key
 
 if TYPE_CHECKING:
@@ -81,17 +81,21 @@ class ImageTask:
             self._data = data.to(resolve_device(self.device))
 
     def run(self, job: Job) -> Evaluation:
-        """Train one child; its fault becomes a failed evaluation."""
+        """Train one child; its fault becomes a failed evaluation.
+
+        Raises:
+            NasEnvError: what is not the child's fault: missing data, a wrong setting.
+        """
+        self.prepare()
+        return run_safely(self._train, job, self.metric_name)
+
+    def _train(self, job: Job) -> Evaluation:
         from nas_env.training.image import train_image_child
 
-        self.prepare()
         assert self._data is not None
-        try:
-            outcome = train_image_child(
-                job.architecture, self._data, self.recipe, job.seed, self._data.train_images.device
-            )
-        except Exception as error:
-            return self._failed(job, error)
+        outcome = train_image_child(
+            job.architecture, self._data, self.recipe, job.seed, self._data.train_images.device
+        )
         return Evaluation(
             architecture=architecture_key(job.architecture),
             seed=job.seed,
@@ -103,20 +107,6 @@ class ImageTask:
             macs=outcome.macs,
             train_seconds=outcome.seconds,
             numerics=outcome.numerics,
-        )
-
-    def _failed(self, job: Job, error: Exception) -> Evaluation:
-        failure: Failure = error.failure if isinstance(error, ChildFailure) else "error"  # type: ignore[assignment]
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        return Evaluation(
-            architecture=architecture_key(job.architecture),
-            seed=job.seed,
-            metric_name=self.metric_name,
-            metric=None,
-            state="failed",
-            failure=failure,
-            message=message[:500],
-            numerics=self.recipe.numerics,
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -119,9 +119,7 @@ def build_seeded(
         child = build_child(
             architecture, image_channels=data.image_shape[0], classes=len(data.classes)
         )
-    device = data.train_images.device
-    moved: nn.Module = child.to(device=device, memory_format=numerics.memory_format)
-    return moved
+    return child.to(data.train_images.device).to(memory_format=numerics.memory_format)
 
 
 @torch.no_grad()

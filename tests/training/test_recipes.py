@@ -1,0 +1,95 @@
+"""Recipes: the paper's numbers, early errors, and a digest of what can change a metric."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nas_env.errors import ConfigurationError
+from nas_env.training.image_step import learning_rate_factor
+from nas_env.training.recipes import DIGITS_RECIPES, RECIPES, ImageRecipe, image_recipe
+
+
+def test_paper_recipe_has_the_papers_settings() -> None:
+    paper = image_recipe("paper")
+    assert (paper.epochs, paper.reward_epochs, paper.batch_size) == (50, 5, 64)
+    assert (paper.learning_rate, paper.momentum, paper.weight_decay) == (0.1, 0.9, 1e-4)
+    assert (paper.crop, paper.crop_margin, paper.flip) == ("pad", 4, True)
+    assert paper.train_images is paper.valid_images is paper.resolution is None
+
+
+@pytest.mark.parametrize(
+    ("epoch", "factor"), [(0, 1.0), (24, 1.0), (25, 0.1), (37, 0.1), (38, 0.01)]
+)
+def test_paper_rate_falls_tenfold_at_half_and_three_quarters(epoch: int, factor: float) -> None:
+    steps = 50 * 703
+    assert learning_rate_factor(image_recipe("paper"), epoch * 703 + 351, steps) == factor
+
+
+def test_linear_rate_rises_to_the_peak_then_falls_and_never_stops() -> None:
+    recipe = replace(image_recipe("quick"), schedule="linear", warmup=0.2)
+    rates = [learning_rate_factor(recipe, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.05) and rates[19] == 1.0
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert 0 < rates[99] < 0.02 and max(rates) == 1.0
+
+
+def test_digits_are_never_flipped() -> None:
+    assert not any(recipe.flip for recipe in DIGITS_RECIPES.values())
+    assert image_recipe("quick", "digits") is DIGITS_RECIPES["quick"]
+    assert image_recipe("quick", "/some/folder") is RECIPES["quick"]
+
+
+def test_dict_changes_single_settings_of_a_named_recipe() -> None:
+    changed = image_recipe({"name": "paper", "epochs": 7})
+    assert changed == replace(image_recipe("paper"), epochs=7)
+    assert image_recipe({"epochs": 9}) == replace(image_recipe("quick"), epochs=9)
+
+
+def test_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"'papper'.*paper, fast, quick"):
+        image_recipe("papper")
+
+
+def test_unknown_setting_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"epoch\. Known:.*epochs"):
+        image_recipe({"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 0),
+        ("reward_epochs", 99),
+        ("batch_size", 1),
+        ("learning_rate", 0.0),
+        ("momentum", 1.0),
+        ("schedule", "cosine"),
+        ("numerics", "float16"),
+        ("train_images", 3),
+        ("time_limit_s", -1),
+    ],
+)
+def test_setting_out_of_range_is_named_with_what_is_allowed(setting: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{setting}={value!r} is not allowed: use"):
+        image_recipe({setting: value})
+
+
+def test_digest_ignores_what_cannot_change_a_metric() -> None:
+    recipe = image_recipe("quick")
+    assert replace(recipe, name="mine", time_limit_s=5.0).digest() == recipe.digest()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("epochs", 9), ("split_seed", 1), ("numerics", "float32"), ("max_parameters", 10)],
+)
+def test_digest_follows_what_can_change_a_result(setting: str, value: object) -> None:
+    recipe = image_recipe("quick")
+    changed = replace(recipe, **{setting: value})  # type: ignore[arg-type]
+    assert changed.digest() != recipe.digest()
+
+
+def test_numerics_are_pinned_once_chosen() -> None:
+    pinned: ImageRecipe = replace(image_recipe("quick"), numerics="float32")
+    assert pinned.with_numerics(torch.device("cpu")) is pinned
