@@ -1,0 +1,99 @@
+"""Opening the environment of a search, and describing it for the run's configuration."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.vector import VectorEnv
+
+import nas_env
+from agents.play import AnyEnv
+from agents.registry import unknown
+from nas_env.errors import ConfigurationError
+
+RESOURCES = ("evaluator", "workers", "store", "data_dir", "device", "render_mode")
+"""Keyword arguments that say where children are trained, not what they are."""
+STORE = "store.sqlite"
+"""Name of the store that all runs in one folder share."""
+
+
+def open_environment(
+    env: str | AnyEnv | Callable[[], AnyEnv],
+    num_envs: int,
+    run_dir: str | Path | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> AnyEnv:
+    """The environment that ``run_search`` was given, made where it must be.
+
+    An id of ours becomes a vector environment, so that children of a batch train side by side; with
+    a run folder its store lies beside the folder, so that nothing finished is lost.
+
+    Raises:
+        ConfigurationError: an unknown id, or something that is no environment.
+    """
+    if isinstance(env, gym.Env | VectorEnv):
+        return env
+    if callable(env):
+        made = env()
+        if not isinstance(made, gym.Env | VectorEnv):
+            raise ConfigurationError(f"The factory returned no environment but {made!r}.")
+        return made
+    if not isinstance(env, str):
+        raise ConfigurationError(
+            f"env must be an id, an environment or a function that makes one, got {env!r}."
+        )
+    spec = find_spec(env)
+    options = dict(arguments or {})
+    if run_dir is not None and spec.id in our_ids():
+        options.setdefault("store", str(Path(run_dir).resolve().parent / STORE))
+    if spec.vector_entry_point is not None:
+        return gym.make_vec(spec, num_envs=num_envs, **options)
+    return gym.make(spec, **options)
+
+
+def find_spec(env_id: str) -> Any:
+    """Gymnasium's specification of an id.
+
+    Raises:
+        ConfigurationError: no such id, with the near miss.
+    """
+    try:
+        return gym.spec(env_id)
+    except (gym.error.Error, ModuleNotFoundError) as error:
+        known = our_ids()
+        raise ConfigurationError(unknown("environment", env_id, known)) from error
+
+
+def our_ids() -> list[str]:
+    """The ids that this project registers."""
+    package = nas_env.__name__
+    return [
+        name
+        for name, spec in gym.registry.items()
+        if isinstance(spec.entry_point, str) and spec.entry_point.startswith(f"{package}.")
+    ]
+
+
+def describe_environment(env: AnyEnv) -> dict[str, Any]:
+    """What the run's configuration says of an environment: its name, arguments, metric."""
+    spec = getattr(env, "spec", None)
+    inner: Any = env.unwrapped
+    arguments = {} if spec is None else dict(spec.kwargs)
+    for key in ("max_episode_steps", "vectorization_mode", "vector_kwargs", "num_envs"):
+        arguments.pop(key, None)
+    return {
+        "env": type(inner).__name__ if spec is None else spec.id,
+        "metric_name": str(getattr(inner, "metric_name", "metric")),
+        "environment": {k: plain(v) for k, v in arguments.items() if k not in RESOURCES},
+        "resources": {k: plain(v) for k, v in arguments.items() if k in RESOURCES},
+    }
+
+
+def plain(value: Any) -> Any:
+    """A JSON-able stand-in: the value itself, or for a function its name."""
+    try:
+        return json.loads(json.dumps(value))
+    except TypeError:
+        return getattr(value, "__qualname__", type(value).__name__)

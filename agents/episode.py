@@ -1,0 +1,138 @@
+"""One finished episode as a search records it, and the search's outcome."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COLUMNS = (
+    "number",
+    "tokens",
+    "architecture",
+    "metric",
+    "reward",
+    "state",
+    "failure",
+    "parameters",
+    "train_seconds",
+    "cached",
+    "message",
+)
+"""Columns of ``episodes.csv``."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One architecture and what it earned.
+
+    Attributes:
+        number: 1, 2, ... in the order in which the search counts its children.
+        tokens: the whole sequence.
+        architecture: canonical architecture as JSON; ``""`` where the environment gives none.
+        metric: as the environment measured it; None for a failed child.
+        reward: what the agent learned from.
+        state: ``"complete"`` or ``"failed"``.
+        failure: kind of failure, ``""`` if there was none.
+        parameters: learnable parameters of the child, 0 if unknown.
+        train_seconds: wall-clock seconds of the training (of the first one, if cached).
+        cached: whether the outcome was known before.
+        message: what went wrong, in one line.
+    """
+
+    number: int
+    tokens: tuple[int, ...]
+    architecture: str
+    metric: float | None
+    reward: float
+    state: str
+    failure: str = ""
+    parameters: int = 0
+    train_seconds: float = 0.0
+    cached: bool = False
+    message: str = ""
+
+    @classmethod
+    def of(
+        cls, number: int, tokens: Sequence[int], reward: float, info: Mapping[str, Any]
+    ) -> "Episode":
+        """From the last step of an episode; what a foreign environment does not tell is left out.
+
+        Without ``info["metric"]`` the reward is the metric.
+        """
+        failed = str(info.get("state", "complete")) == "failed"
+        return cls(
+            number=number,
+            tokens=tuple(int(token) for token in tokens),
+            architecture=str(info.get("architecture", "")),
+            metric=None if failed else float(info.get("metric", reward)),
+            reward=float(reward),
+            state="failed" if failed else "complete",
+            failure=str(info.get("failure", "")),
+            parameters=int(info.get("parameters", 0)),
+            train_seconds=float(info.get("train_seconds", 0.0)),
+            cached=bool(info.get("cached", False)),
+            message=str(info.get("message", "")),
+        )
+
+    def to_row(self) -> list[str]:
+        """The values of ``COLUMNS`` as text from which ``from_row`` restores them exactly."""
+        metric = "" if self.metric is None else repr(self.metric)
+        tokens = " ".join(map(str, self.tokens))
+        return [
+            str(self.number),
+            tokens,
+            self.architecture,
+            metric,
+            repr(self.reward),
+            self.state,
+            self.failure,
+            str(self.parameters),
+            f"{self.train_seconds:.3f}",
+            str(int(self.cached)),
+            self.message,
+        ]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> "Episode":
+        """Read a row of ``episodes.csv``.
+
+        Raises:
+            KeyError, ValueError: a column is missing or holds something else.
+        """
+        return cls(
+            number=int(row["number"]),
+            tokens=tuple(int(token) for token in row["tokens"].split()),
+            architecture=row["architecture"],
+            metric=float(row["metric"]) if row["metric"] else None,
+            reward=float(row["reward"]),
+            state=row["state"],
+            failure=row["failure"],
+            parameters=int(row["parameters"]),
+            train_seconds=float(row["train_seconds"]),
+            cached=row["cached"] == "1",
+            message=row["message"],
+        )
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        episodes: all of them, in order; those from before a resume included.
+        run_dir: the run folder, None if there is none.
+    """
+
+    episodes: tuple[Episode, ...]
+    run_dir: Path | None = None
+
+    @property
+    def best(self) -> Episode | None:
+        """The complete episode with the highest reward (the earliest), None if all failed."""
+        return best_of(self.episodes)
+
+
+def best_of(episodes: Sequence[Episode]) -> Episode | None:
+    """The complete episode with the highest reward, the earliest of equals."""
+    complete = [episode for episode in episodes if episode.state == "complete"]
+    return max(complete, key=lambda episode: episode.reward, default=None)

@@ -1,0 +1,267 @@
+"""The search loop: play a batch, learn from it, write everything down, until a budget is spent.
+
+One update = sample m architectures, train their children, one step of the agent, one checkpoint.
+A killed search resumes at its last checkpoint; the batch that was in flight is sampled again from
+the agent's random state, and its finished children come from the environment's store, so the
+resumed search ends bit for bit where the uninterrupted one would have.
+"""
+
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from agents.agent import Agent, Problem
+from agents.checkpoint import Checkpoint
+from agents.environment import describe_environment, open_environment
+from agents.episode import Episode, SearchResult
+from agents.play import AnyEnv, Order, Player, make_player, to_batch
+from agents.progress import Tally, make_display
+from agents.registry import make_agent, resolved_options
+from agents.run_folder import RunFolder
+from agents.schedule import DepthSchedule
+from nas_env import __version__
+from nas_env.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How far a search goes and in what steps.
+
+    Attributes:
+        children: stop after so many children; None = no such limit.
+        hours: stop at the first update after so many hours, all resumes together; None = no limit.
+        children_per_update: m, the architectures of one update.
+        seed: run seed: of the agent, and of every child through the environment.
+        schedule: depth of the children; None = the environment's own.
+        resume: continue the run in the run folder.
+        progress: show a progress bar, or lines where there is no terminal.
+    """
+
+    children: int | None = None
+    hours: float | None = None
+    children_per_update: int = 8
+    seed: int = 0
+    schedule: DepthSchedule | None = None
+    resume: bool = False
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.children is None and self.hours is None:
+            raise ConfigurationError("A search needs a budget: give children, hours, or both.")
+        if self.children is not None and self.children < 1:
+            raise ConfigurationError(f"children must be at least 1, got {self.children!r}.")
+        if self.hours is not None and not self.hours > 0:
+            raise ConfigurationError(f"hours must be above 0, got {self.hours!r}.")
+        if self.children_per_update < 1:
+            raise ConfigurationError(
+                f"children_per_update must be at least 1, got {self.children_per_update!r}."
+            )
+        if self.seed < 0:
+            raise ConfigurationError(f"seed must be 0 or more, got {self.seed!r}.")
+
+
+def run_search(  # the contract's signature; everything optional has a name
+    env: str | AnyEnv | Callable[[], AnyEnv],
+    agent: str = "reinforce",
+    children: int | None = None,
+    children_per_update: int = 8,
+    seed: int = 0,
+    run_dir: str | Path | None = None,
+    *,
+    hours: float | None = None,
+    schedule: DepthSchedule | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    **agent_options: Any,
+) -> SearchResult:
+    """Search: let an agent write architectures and learn from what their children are worth.
+
+    Args:
+        env: an id, an environment, a vector environment, or a function that makes one. What is
+            made here is closed here.
+        agent: ``"reinforce"``, ``"random"`` or ``"evolution"``.
+        children: budget in children.
+        children_per_update: architectures per update of the agent.
+        seed: run seed; the same seed gives the same episodes.
+        run_dir: folder to record the run in; None = no record, no resume.
+        hours: budget in hours, instead of or beside ``children``.
+        schedule: depth of the children by how many there were; None = the environment's own depth.
+        resume: continue the run in ``run_dir``.
+        progress: show progress.
+        **agent_options: hyper-parameters, see ``ReinforceSettings`` and ``EvolutionSettings``.
+
+    Returns:
+        All episodes and the best; those from before a resume included.
+
+    Raises:
+        ConfigurationError: an unknown name, or a value that cannot be.
+        RunFolderError: the folder holds another run, or cannot be written.
+        CheckpointError: the checkpoint to resume from is damaged.
+    """
+    settings = SearchSettings(
+        children, hours, children_per_update, seed, schedule, resume, progress
+    )
+    resolved_options(agent, agent_options)  # a mistyped option fails before anything is made
+    made = open_environment(env, children_per_update, run_dir)
+    try:
+        search = Search(made, agent, settings, run_dir, agent_options)
+        return search.run()
+    finally:
+        if made is not env:
+            made.close()
+
+
+class Search:
+    """One search, from its first update or from a checkpoint to the end of its budget.
+
+    Args:
+        env: an environment.
+        agent: name of the agent.
+        settings: budget and steps.
+        run_dir: run folder, or None.
+        agent_options: hyper-parameters that differ from the defaults.
+        description: what else to write into the configuration and to compare on resume; None =
+            what can be read off the environment.
+    """
+
+    def __init__(
+        self,
+        env: AnyEnv,
+        agent: str,
+        settings: SearchSettings,
+        run_dir: str | Path | None = None,
+        agent_options: Mapping[str, Any] | None = None,
+        description: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.player: Player = make_player(env)
+        self.agent: Agent = make_agent(agent, self.player.problem, settings.seed, agent_options)
+        self.episodes: list[Episode] = []
+        self.updates = 0
+        environment = describe_environment(env) if description is None else dict(description)
+        self._metric_name = str(environment.get("metric_name", "metric"))
+        self.config = {
+            **environment,
+            "agent": agent,
+            "agent_options": resolved_options(agent, agent_options or {}),
+            "layout": _layout_digest(self.player.problem),
+            **_search_config(settings),
+        }
+        self.folder = None if run_dir is None else RunFolder(run_dir)
+        if settings.resume and self.folder is None:
+            raise ConfigurationError("resume=True needs the run_dir of the run to resume.")
+
+    def run(self) -> SearchResult:
+        """Search until a budget is spent."""
+        tally = Tally(self.settings.children, self.settings.hours, metric_name=self._metric_name)
+        self._open(tally)
+        with make_display(tally, self.settings.progress) as display:
+            while (size := self._next_batch(tally)) > 0:
+                self._update(size, tally)
+                display.refresh()
+        return SearchResult(tuple(self.episodes), self.folder.path if self.folder else None)
+
+    def _open(self, tally: Tally) -> None:
+        """Start the run folder, or go back to its last checkpoint."""
+        if self.folder is None:
+            return
+        if not self.settings.resume:
+            self.folder.create(self.config)
+            return
+        checkpoint, self.episodes = self.folder.resume(self.config)
+        if checkpoint is not None:
+            self.agent.load_state(checkpoint.agent)
+            self.updates = checkpoint.update
+            tally.elapsed_before_s = checkpoint.elapsed_s
+        tally.add(self.episodes, here=False)
+        self.folder.write_best(self.episodes)
+
+    def _next_batch(self, tally: Tally) -> int:
+        """Children of the next update; 0 when a budget is spent."""
+        hours, children = self.settings.hours, self.settings.children
+        if hours is not None and tally.elapsed_s >= 3600.0 * hours:
+            return 0
+        if children is None:
+            return self.settings.children_per_update
+        return min(self.settings.children_per_update, children - len(self.episodes))
+
+    def _update(self, size: int, tally: Tally) -> None:
+        first = len(self.episodes)
+        schedule = self.settings.schedule
+        depth = None if schedule is None else schedule.depth(first)
+        played = self.player.play(self.agent, Order(size, first, self.settings.seed, depth))
+        figures = self.agent.learn(to_batch(played))
+        fresh = [
+            Episode.of(first + index + 1, p.tokens.tolist(), p.reward, p.info)
+            for index, p in enumerate(played)
+        ]
+        best_before = tally.best
+        self.episodes += fresh
+        self.updates += 1
+        tally.add(fresh)
+        if self.folder is not None:
+            self._write(self.folder, fresh, figures, tally, tally.best is not best_before)
+
+    def _write(
+        self,
+        folder: RunFolder,
+        fresh: list[Episode],
+        figures: Mapping[str, float],
+        tally: Tally,
+        better: bool,
+    ) -> None:
+        """Logs first, checkpoint last: see ``agents.run_folder``."""
+        row = {**_summary(self.updates, len(self.episodes), fresh), **figures}
+        row["elapsed_s"] = round(tally.elapsed_s, 3)
+        sizes = folder.record(fresh, row)
+        if better:
+            folder.write_best(self.episodes)
+        state = self.agent.state()
+        folder.save(Checkpoint(self.updates, len(self.episodes), tally.elapsed_s, sizes, state))
+
+
+def _summary(update: int, children: int, fresh: list[Episode]) -> dict[str, Any]:
+    """The columns of ``updates.csv`` that every agent has."""
+    metrics = [episode.metric for episode in fresh if episode.metric is not None]
+    rewards = [episode.reward for episode in fresh]
+    return {
+        "update": update,
+        "children": children,
+        "tokens": len(fresh[0].tokens),
+        "mean_reward": float(np.mean(rewards)),
+        "best_reward": max(rewards),
+        "mean_metric": float(np.mean(metrics)) if metrics else "",
+        "failed": sum(episode.state == "failed" for episode in fresh),
+    }
+
+
+def _search_config(settings: SearchSettings) -> dict[str, Any]:
+    return {
+        "children": settings.children,
+        "hours": settings.hours,
+        "children_per_update": settings.children_per_update,
+        "seed": settings.seed,
+        "schedule": None if settings.schedule is None else asdict(settings.schedule),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": {
+            "nas_env": __version__,
+            "python": platform.python_version(),
+            "gymnasium": gym.__version__,
+            "numpy": np.__version__,
+            "torch": str(getattr(sys.modules.get("torch"), "__version__", "")),
+        },
+    }
+
+
+def _layout_digest(problem: Problem) -> str:
+    """Changes when a token would mean something else."""
+    text = repr((problem.num_positions, problem.num_actions, problem.layout))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
