@@ -36,7 +36,12 @@ class Job:
 
 
 class Task(Protocol):
-    """How to train a child: data set + recipe + device. Picklable, and cheap to construct."""
+    """How to train a child: data set + recipe + device. Picklable, and cheap to construct.
+
+    The process executor also looks for two optional attributes: ``time_limit_s`` (of the task or of
+    its ``recipe``), after which it stops a child that does not stop itself, and
+    ``suggested_workers``, the number of processes where the user names none.
+    """
 
     @property
     def metric_name(self) -> MetricName:

@@ -11,6 +11,8 @@ from nas_env.evaluation.evaluation import FAILURES, Evaluation, Failure, MetricN
 from nas_env.evaluation.evaluator import Job
 from nas_env.evaluation.seeding import architecture_key
 
+_LONGEST_MESSAGE = 500  # characters; CUDA's out-of-memory messages are essays
+
 _log = logging.getLogger("nas_env.evaluation")
 
 
@@ -23,7 +25,7 @@ def failed(job: Job, metric_name: MetricName, failure: Failure, message: str) ->
         metric=None,
         state="failed",
         failure=failure,
-        message=" ".join(message.split()),
+        message=" ".join(message.split())[:_LONGEST_MESSAGE],
     )
 
 
@@ -59,8 +61,8 @@ def run_safely(run: Callable[[Job], Evaluation], job: Job, metric_name: MetricNa
         if not is_childs_fault(error):
             raise
         kind = failure_kind(error)
-        # "error" is the kind nobody foresaw, perhaps a bug: the log keeps the traceback.
-        _log.warning("A child failed (%s): %s", kind, error, exc_info=kind == "error")
+        if kind == "error":  # the kind nobody foresaw, perhaps a bug: the log keeps the traceback
+            _log.warning("A child failed: %s", error, exc_info=True)
         text = str(error) if isinstance(error, NasEnvError) else f"{type(error).__name__}: {error}"
         return failed(job, metric_name, kind, text)
 

@@ -22,6 +22,7 @@ from nas_env.evaluation.evaluation import Evaluation, Failure
 from nas_env.evaluation.evaluator import Job, Task
 from nas_env.evaluation.failures import failed
 from nas_env.evaluation.machine import available_cores, worker_memory_limit_mb
+from nas_env.evaluation.schedule import largest_first
 from nas_env.evaluation.worker_process import Events, WorkerProcess, WorkerState
 
 _TICK_S = 0.2  # how often limits are looked at
@@ -35,7 +36,7 @@ class WorkerLimits:
     """When the parent steps in.
 
     Attributes:
-        time_limit_s: seconds a child may train; None = the task's ``time_limit_s``, if it has one.
+        time_limit_s: seconds a child may train; None = the limit of the task or of its recipe.
         grace_s: how much longer the parent waits, so that a task that keeps the time itself comes
             first.
         memory_limit_mb: resident memory of one worker in MiB; None = 80% of the machine's, shared.
@@ -61,7 +62,7 @@ class _Batch:
     unfinished: int = 0
 
     def __post_init__(self) -> None:
-        self.pending.extend(range(len(self.jobs)))
+        self.pending.extend(largest_first(self.jobs))
         self.attempts = [0] * len(self.jobs)
         self.unfinished = len(self.jobs)
 
@@ -88,7 +89,7 @@ class ProcessExecutor:
         self.workers = workers or getattr(task, "suggested_workers", None) or available_cores()
         self._limits = limits
         self._memory_limit_mb = limits.memory_limit_mb or worker_memory_limit_mb(self.workers)
-        self._time_limit_s = limits.time_limit_s or getattr(task, "time_limit_s", None)
+        self._time_limit_s = limits.time_limit_s
         self._events: Events = queue.SimpleQueue()
         self._pool: list[WorkerProcess] = []
         self._owner = os.getpid()
@@ -106,6 +107,7 @@ class ProcessExecutor:
             ExecutorError: workers cannot be started.
             DatasetNotFoundError: the task's data are missing.
         """
+        self._time_limit_s = self._limits.time_limit_s or _time_limit_of(self._task)
         self._forget_foreign_workers()
         self._kill_busy()  # left over if an earlier run was not read to its end
         batch = _Batch(jobs)
@@ -256,6 +258,12 @@ class ProcessExecutor:
             self._owner, self._pool = os.getpid(), []
             self._events = queue.SimpleQueue()
             self._finalizer = weakref.finalize(self, _kill_all, self._pool, self._owner)
+
+
+def _time_limit_of(task: Task) -> float | None:
+    recipe = getattr(task, "recipe", None)
+    limit: float | None = getattr(task, "time_limit_s", getattr(recipe, "time_limit_s", None))
+    return limit
 
 
 def _kill_all(pool: list[WorkerProcess], owner: int) -> None:
