@@ -13,6 +13,7 @@ from nas_env.evaluation.evaluator import MetricFunction
 from nas_env.evaluation.factory import EXECUTORS
 from nas_env.evaluation.machine import available_cores
 
+RECIPES = ("paper", "fast", "quick")
 SettingsT = TypeVar("SettingsT", bound="ChildSettings")
 
 
@@ -45,6 +46,12 @@ class ChildSettings:
             raise ConfigurationError(
                 f"evaluator is {self.evaluator!r}; allowed: {', '.join(map(repr, EXECUTORS))}, or "
                 f"a callable (architecture, seed) -> metric."
+            )
+        name = self.recipe.get("name", "quick") if isinstance(self.recipe, dict) else self.recipe
+        if isinstance(name, str) and name not in RECIPES:
+            raise ConfigurationError(
+                f"recipe is {name!r}; allowed: {', '.join(map(repr, RECIPES))}, or a dict of "
+                f"changes to one of them, such as {{'name': 'quick', 'epochs': 2}}."
             )
         if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
             raise ConfigurationError(
