@@ -1,5 +1,7 @@
 """One door from any architecture to its child."""
 
+from typing import Any
+
 from torch import nn
 
 from nas_env.child.conv_net import ConvNet
@@ -11,7 +13,7 @@ from nas_env.space.conv_architecture import ConvArchitecture
 from nas_env.space.layout import Architecture
 
 
-def build_child(architecture: Architecture, **sizes: int) -> nn.Module:
+def build_child(architecture: Architecture, **sizes: Any) -> nn.Module:
     """The ``torch.nn.Module`` of an architecture, with fresh weights from torch's generator.
 
     Args:

@@ -30,9 +30,10 @@ def softmax_loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) 
     Returns:
         A scalar; differentiable once, with respect to all but ``targets``.
     """
-    if hidden.is_cuda and torch.is_autocast_enabled("cuda"):
-        kind = torch.get_autocast_dtype("cuda")
-        hidden, weight, bias = hidden.to(kind), weight.to(kind), bias.to(kind)
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        hidden, weight, bias = hidden.to(dtype), weight.to(dtype), bias.to(dtype)
     loss: Tensor = _SoftmaxLoss.apply(hidden, weight, bias, targets)
     return loss
 

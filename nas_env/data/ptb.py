@@ -8,7 +8,6 @@ characters counting one newline a line, 50 different.
 import hashlib
 import urllib.request
 from pathlib import Path
-from typing import BinaryIO
 
 from nas_env.data.folders import write_atomically
 from nas_env.data.text_files import OFFLINE_ALTERNATIVES, Part, decode_text, read_bytes
@@ -76,11 +75,7 @@ def ptb_path(data_dir: Path, part: Part) -> Path:
             f"{found}, expected {SHA256[part]}. Try again, or put the file in {path.parent}. "
             f"{OFFLINE_ALTERNATIVES}"
         )
-
-    def write(file: BinaryIO) -> None:
-        file.write(content)
-
-    write_atomically(path, write)
+    write_atomically(path, content)
     return path
 
 
