@@ -19,6 +19,7 @@ from nas_env.child.cell_backend import (
     SequenceBackend,
     TorchBackend,
 )
+from nas_env.child.kernel_backend import kernel_backend
 from nas_env.space.cell_architecture import CellArchitecture
 
 
@@ -72,7 +73,7 @@ def run_layer(
     """
     x = operands.x
     dtype = matmul_dtype(x)
-    plan = _Plan(architecture, batch_sizes, dtype, backend or choose_backend(x))
+    plan = _Plan(architecture, batch_sizes, dtype, backend or choose_backend(x, dtype))
     hidden, last_memory = _CellSequence.apply(
         plan,
         hidden_mask,
@@ -86,8 +87,12 @@ def run_layer(
     return hidden, hidden[last_rows(batch_sizes, x.device)], last_memory
 
 
-def choose_backend(x: Tensor) -> SequenceBackend:
-    """The fastest backend that runs on the device of ``x``."""
+def choose_backend(x: Tensor, product_dtype: torch.dtype) -> SequenceBackend:
+    """The fastest backend for the device of ``x`` and the dtype of matrix products."""
+    if x.device.type == "cpu" and product_dtype in (torch.float32, torch.float64):
+        kernel = kernel_backend()
+        if kernel is not None:
+            return kernel
     return TorchBackend()
 
 

@@ -1,0 +1,83 @@
+"""The kernel is compiled once and reused; without a compiler everything still runs."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas_env.child import kernel_backend, kernel_build
+from nas_env.child.recurrent_layer import RecurrentLayer
+from nas_env.space.published import NAS_CELL
+
+needs_compiler = pytest.mark.skipif(
+    kernel_backend.kernel_backend() is None, reason="needs a C++ compiler"
+)
+
+
+@needs_compiler
+def test_a_second_build_reuses_the_first(tmp_path: Path) -> None:
+    library = kernel_build.build(tmp_path / "cache")
+    built_at = library.stat().st_mtime_ns
+    assert kernel_build.build(tmp_path / "cache") == library
+    assert library.stat().st_mtime_ns == built_at
+    assert os.listdir(tmp_path / "cache") == [library.name]
+
+
+@needs_compiler
+def test_another_processor_or_compiler_gets_its_own_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = kernel_build._fingerprint("/usr/bin/env")
+    assert kernel_build._fingerprint("/bin/sh") != here
+    monkeypatch.setattr(kernel_build, "_processor", lambda: "another machine")
+    assert kernel_build._fingerprint("/usr/bin/env") != here
+
+
+def test_without_a_compiler_layers_run_in_torch_and_say_so_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    layer, x = RecurrentLayer(NAS_CELL, 4, 6), torch.randn(5, 3, 4)
+    expected = layer(x)[0]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("NAS_ENV_CACHE", str(tmp_path))
+    kernel_build.load_kernel.cache_clear()
+    kernel_backend.kernel_backend.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            torch.testing.assert_close(layer(x)[0], expected)
+            layer(x)
+    finally:
+        kernel_build.load_kernel.cache_clear()
+        kernel_backend.kernel_backend.cache_clear()
+    assert len(caplog.records) == 1
+    assert "several times slower" in caplog.text and "no C++ compiler" in caplog.text
+
+
+def test_a_compiler_that_fails_is_named_with_its_complaint(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compiler = tmp_path / "broken-c++"
+    compiler.write_text("#!/bin/sh\necho 'no such target' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(kernel_build.KernelUnavailableError, match=r"broken-c.* no such target"):
+        kernel_build.build(tmp_path / "cache")
+    assert os.listdir(tmp_path / "cache") == []
+
+
+def test_an_unusable_cache_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXX", "/bin/sh")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(kernel_build.KernelUnavailableError, match=r"cache folder .*file"):
+        kernel_build.build(tmp_path / "file" / "cache")
+
+
+def test_the_program_lists_functions_by_number() -> None:
+    program = kernel_backend.program_of(NAS_CELL)
+    assert program[:3] == (8, 12, 8)
+    assert program[3:9] == (0, 2, 0, 3, 0, 2)  # add sigmoid, add relu, add sigmoid
+    assert program[-2:] == (0, 1)  # the inject: add tanh
+    assert len(program) == 3 + 2 * 16
