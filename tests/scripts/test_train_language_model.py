@@ -1,0 +1,43 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas_env.space.published import NAS_CELL
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train_language_model.py"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for part, count in {"train": 80, "valid": 20, "test": 20}.items():
+        (tmp_path / f"my.{part}.txt").write_text("the cat sat\nthe dog ran\n" * count)
+    (tmp_path / "cell.json").write_text(json.dumps(NAS_CELL.to_json()))
+    return tmp_path
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(SCRIPT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+
+
+def test_prints_every_epoch_and_tests_once_at_the_end(folder: Path) -> None:
+    cell = str(folder / "cell.json")
+    shared = ["--dataset", str(folder), "--device", "cpu", "--epochs", "2"]
+    done = run("--cell", cell, "--same-parameters-as", "lstm", *shared)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines[1:3]] == [["epoch", "1"], ["epoch", "2"]]
+    assert sum("test perplexity" in line for line in lines) == 1
+    assert "test perplexity" in lines[-1]
+    parameters = int(lines[0].split(" parameters")[0].split()[-1].replace(",", ""))
+    assert 0.97 * 644_407 < parameters <= 644_407  # an LSTM of 2 x 200 with seven words
+
+
+def test_an_unknown_cell_is_one_line_and_status_2() -> None:
+    done = run("--cell", "lstn")
+    assert done.returncode == 2
+    assert "Unknown cell 'lstn'. Cells: lstm, gru, nas_cell" in done.stderr
+    assert "Traceback" not in done.stderr
