@@ -84,7 +84,7 @@ def test_activations_are_what_autograd_keeps(name: str, batch_norm: bool) -> Non
         cost = conv_cost(architecture, (3, 12, 11))
         share = sum(kept.values()) / (cost.activation_elements * batch)
         # A pooled map that is only concatenated is written but not kept.
-        assert 0.95 < share <= 1 if architecture.pool_after else share == 1
+        assert 0.9 < share <= 1 if architecture.pool_after else share == 1
         assert logits.shape == (batch, 10)
 
 
