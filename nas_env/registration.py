@@ -8,6 +8,8 @@ import gymnasium as gym
 
 CONV = "nas_env.envs.conv_env:ConvEnv"
 CONV_VECTOR = "nas_env.envs.conv_env:ConvVectorEnv"
+CELL = "nas_env.envs.cell_env:CellEnv"
+CELL_VECTOR = "nas_env.envs.cell_env:CellVectorEnv"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ REGISTRATIONS = (
         "NAS-CIFAR10-LayerTypes-v0", arguments={"dataset": "cifar10", "layer_types": True}
     ),
     Registration("NAS-Digits-v0", arguments={"dataset": "digits"}),
+    Registration("NAS-PTB-v0", CELL, CELL_VECTOR, {"dataset": "ptb"}),
+    Registration(
+        "NAS-PTB-MaxSin-v0",
+        CELL,
+        CELL_VECTOR,
+        {
+            "dataset": "ptb",
+            "combinations": ("add", "elem_mult", "max"),
+            "activations": ("identity", "tanh", "sigmoid", "relu", "sin"),
+        },
+    ),
+    Registration("NAS-PyDocs-v0", CELL, CELL_VECTOR, {"dataset": "pydocs"}),
 )
 
 

@@ -1,18 +1,17 @@
 """The paper's convolutional environments: keyword arguments -> space, data, training, reward."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from gymnasium.vector import AutoresetMode
 
 from nas_env.envs.architecture_env import ArchitectureEnv
-from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.vector_env import ArchitectureVectorEnv
 from nas_env.errors import ConfigurationError
-from nas_env.evaluation.evaluator import Evaluator, MetricFunction
-from nas_env.evaluation.factory import make_evaluator
-from nas_env.evaluation.reward import cubed
+from nas_env.evaluation.evaluation import MetricName
+from nas_env.evaluation.evaluator import Task
+from nas_env.evaluation.reward import Reward, cubed
 from nas_env.space.conv import ConvSpace
 from nas_env.space.layer_types import LayerTypesSpace
 from nas_env.space.layered import LayeredSpace
@@ -35,6 +34,9 @@ class ConvSettings(ChildSettings):
         pool_after: layers (blocks) after which a pooling halves the feature maps.
         layer_types: also choose a type for each layer, and the learning rate.
     """
+
+    metric_name: ClassVar[MetricName] = "accuracy"
+    recipes: ClassVar[tuple[str, ...]] = ("paper", "fast", "quick")
 
     dataset: str = "digits"
     num_layers: int = 6
@@ -86,22 +88,15 @@ class ConvSettings(ChildSettings):
                     f"there are no blocks: leave {name} out."
                 )
 
-    def make_evaluator(self) -> Evaluator:
-        """Cache, store and executor over a task that trains images; imports torch."""
+    def make_task(self) -> Task:
+        """Training on images; see ``ImageTask``."""
         from nas_env.evaluation.image_task import ImageTask
 
-        task = ImageTask(
-            dataset=self.dataset, data_dir=self.data_dir, recipe=self.recipe, device=self.device
-        )
-        return make_evaluator(
-            task, str(self.evaluator or "local"), workers=self.workers, store=self.store
-        )
+        return ImageTask(self.dataset, self.data_dir, self.recipe, self.device)
 
-    def evaluator_or_callable(self) -> Evaluator | MetricFunction:
-        """What the environment holds: nothing is loaded before the first child."""
-        if callable(self.evaluator):
-            return self.evaluator
-        return LazyEvaluator(self.make_evaluator, "accuracy")
+    def reward(self) -> Reward:
+        """Accuracy cubed (section 4.1)."""
+        return cubed
 
 
 class ConvEnv(ArchitectureEnv):
@@ -195,9 +190,9 @@ class ConvEnv(ArchitectureEnv):
         super().__init__(
             settings.search_space(),
             settings.evaluator_or_callable(),
-            cubed,
+            settings.reward(),
             render_mode=render_mode,
-            metric_name="accuracy",
+            metric_name=settings.metric_name,
         )
         self.settings = settings
 
@@ -223,10 +218,10 @@ class ConvVectorEnv(ArchitectureVectorEnv):
         super().__init__(
             settings.search_space(),
             settings.evaluator_or_callable(),
-            cubed,
+            settings.reward(),
             num_envs=num_envs,
             render_mode=render_mode,
-            metric_name="accuracy",
+            metric_name=settings.metric_name,
             autoreset_mode=autoreset_mode,
             max_episode_steps=max_episode_steps,
         )

@@ -4,22 +4,29 @@ All values survive JSON, so lists are taken where tuples are meant.
 """
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import ConfigurationError
-from nas_env.evaluation.evaluator import MetricFunction
-from nas_env.evaluation.factory import EXECUTORS
+from nas_env.evaluation.evaluation import MetricName
+from nas_env.evaluation.evaluator import Evaluator, MetricFunction, Task
+from nas_env.evaluation.factory import EXECUTORS, make_evaluator
 from nas_env.evaluation.machine import available_cores
+from nas_env.evaluation.reward import Reward
+from nas_env.space.layout import SearchSpace
 
-RECIPES = ("paper", "fast", "quick")
 SettingsT = TypeVar("SettingsT", bound="ChildSettings")
 
 
 @dataclass(frozen=True)
-class ChildSettings:
+class ChildSettings(ABC):
     """How and where children are trained: arguments of every id.
+
+    A family of ids (convolutional networks, cells) adds the arguments of its search space, and says
+    which space, task, metric and reward belong together.
 
     Attributes:
         recipe: name (``"paper"``, ``"fast"``, ``"quick"``), dict of changes, or recipe.
@@ -31,6 +38,9 @@ class ChildSettings:
         store: path of the SQLite file that keeps every metric; None = this environment's memory.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
     """
+
+    metric_name: ClassVar[MetricName]
+    recipes: ClassVar[tuple[str, ...]]  # the names of the family's recipes
 
     recipe: Any = "quick"
     dataset: str = ""
@@ -48,9 +58,9 @@ class ChildSettings:
                 f"a callable (architecture, seed) -> metric."
             )
         name = self.recipe.get("name", "quick") if isinstance(self.recipe, dict) else self.recipe
-        if isinstance(name, str) and name not in RECIPES:
+        if isinstance(name, str) and name not in self.recipes:
             raise ConfigurationError(
-                f"recipe is {name!r}; allowed: {', '.join(map(repr, RECIPES))}, or a dict of "
+                f"recipe is {name!r}; allowed: {', '.join(map(repr, self.recipes))}, or a dict of "
                 f"changes to one of them, such as {{'name': 'quick', 'epochs': 2}}."
             )
         if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
@@ -75,6 +85,33 @@ class ChildSettings:
                     f"{', '.join(allowed)}, render_mode."
                 )
         return cls(**{name: _frozen(value) for name, value in arguments.items()})
+
+    @abstractmethod
+    def search_space(self) -> SearchSpace[Any]:
+        """The space these settings describe.
+
+        Raises:
+            ConfigurationError: settings that give no space.
+        """
+
+    @abstractmethod
+    def make_task(self) -> Task:
+        """How a child is trained; nothing is loaded yet."""
+
+    @abstractmethod
+    def reward(self) -> Reward:
+        """``metric -> reward``."""
+
+    def make_evaluator(self) -> Evaluator:
+        """Cache, store and executor over the task."""
+        executor = str(self.evaluator or "local")
+        return make_evaluator(self.make_task(), executor, workers=self.workers, store=self.store)
+
+    def evaluator_or_callable(self) -> Evaluator | MetricFunction:
+        """What the environment holds: nothing is loaded before the first child."""
+        if callable(self.evaluator):
+            return self.evaluator
+        return LazyEvaluator(self.make_evaluator, self.metric_name)
 
     def for_batches(self: SettingsT, num_envs: int) -> SettingsT:
         """The same with a vector environment's defaults: worker processes, no more than of use."""

@@ -1,0 +1,187 @@
+"""The paper's recurrent-cell environments: keyword arguments -> space, text, training, reward."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from gymnasium.vector import AutoresetMode
+
+from nas_env.envs.architecture_env import ArchitectureEnv
+from nas_env.envs.settings import ChildSettings
+from nas_env.envs.vector_env import ArchitectureVectorEnv
+from nas_env.errors import ConfigurationError
+from nas_env.evaluation.evaluation import MetricName
+from nas_env.evaluation.evaluator import Task
+from nas_env.evaluation.reward import Reward, inverse_square
+from nas_env.space.cell import CellSpace
+
+
+@dataclass(frozen=True)
+class CellSettings(ChildSettings):
+    """Keyword arguments of the cell ids; ``ChildSettings`` has the others.
+
+    Attributes:
+        base_number: leaves of the tree, a power of two.
+        combinations: how a node may join its two inputs.
+        activations: what may follow.
+        reward_constant: c in the reward c / perplexity^2.
+    """
+
+    metric_name: ClassVar[MetricName] = "perplexity"
+    recipes: ClassVar[tuple[str, ...]] = (
+        *("paper", "fast", "quick"),
+        *("zaremba_small", "zaremba_medium", "character"),
+    )
+
+    dataset: str = "pydocs"
+    base_number: int = 8
+    combinations: tuple[str, ...] = ("add", "elem_mult")
+    activations: tuple[str, ...] = ("identity", "tanh", "sigmoid", "relu")
+    reward_constant: float = 80.0
+
+    def __post_init__(self) -> None:
+        """Check what the space cannot."""
+        super().__post_init__()
+        if not isinstance(self.reward_constant, int | float) or not 0 < self.reward_constant < 1e9:
+            raise ConfigurationError(
+                f"reward_constant is {self.reward_constant!r}; it must be a positive number, 80 in "
+                f"the paper."
+            )
+
+    def search_space(self) -> CellSpace:
+        """The space these settings describe.
+
+        Raises:
+            ConfigurationError: settings that give no space.
+        """
+        return CellSpace(self.base_number, self.combinations, self.activations)
+
+    def make_task(self) -> Task:
+        """Training on text; see ``LanguageTask``."""
+        from nas_env.evaluation.language_task import LanguageTask
+
+        return LanguageTask(self.dataset, self.data_dir, self.recipe, self.device)
+
+    def reward(self) -> Reward:
+        """C / perplexity^2 (section 4.2)."""
+        return partial(inverse_square, c=self.reward_constant)
+
+
+class CellEnv(ArchitectureEnv):
+    """Write a recurrent cell node by node; the reward is 80 / perplexity^2.
+
+    ## Description
+    Section 3.4 of Zoph & Le 2017. A cell is a binary tree: each leaf combines a linear map of the
+    input x_t with one of the previous output h_{t-1}, each inner node combines its two children,
+    and the root is h_t. An episode chooses for each node how it combines and which activation
+    follows, then how the previous memory c_{t-1} is combined into the tree, which node's
+    pre-activation becomes the new memory c_t, and which node c_{t-1} is injected into. The last
+    token builds a language model of two layers of this cell, trains it by the recipe and measures
+    its perplexity on the validation text; the test text is out of reach.
+
+    | Id | Space | Data |
+    |---|---|---|
+    | `NAS-PTB-v0` | base 8, {add, elem_mult} x {identity, tanh, sigmoid, relu} | Penn Treebank |
+    | `NAS-PTB-MaxSin-v0` | the same + max, sin | Penn Treebank |
+    | `NAS-PyDocs-v0` | as `NAS-PTB-v0` | Python's own documentation, offline |
+
+    ## Action Space
+    `Discrete(15)` for base number 8: the index of an option at this position. Positions in order
+    (Fig. 5, centre):
+
+    | Position | Options | How many |
+    |---|---|---|
+    | `combination`, `activation` of node 0, 1, ... | `combinations`, `activations` | 15 pairs |
+    | `inject_combination`, `inject_activation` | the same | 1 pair |
+    | `cell_index` | the node whose pre-activation becomes c_t | 15 |
+    | `inject_index` | the node that c_{t-1} is injected into | 15 |
+
+    ## Observation Space
+    | Key | Space | Meaning |
+    |---|---|---|
+    | `tokens` | `MultiDiscrete(options + 1)` | token + 1 at each position; 0 = not chosen yet |
+    | `position` | `Discrete(positions + 1)` | number of tokens chosen so far |
+    | `action_mask` | `MultiBinary(actions)` | 1 = valid as the next token |
+
+    There are 34 positions for base number 8, all of them used in every episode.
+
+    ## Rewards
+    0 until the last token; then `reward_constant / perplexity ** 2` on the validation text, 0 if
+    the child failed.
+
+    ## Starting State
+    No token chosen. `reset(seed=s)` sets the run seed that children's seeds derive from.
+
+    ## Episode End
+    `terminated` after the last token; never `truncated`.
+
+    ## Information
+    That of `ArchitectureEnv`, the metric being `perplexity`.
+
+    ## Arguments
+    | Argument | Default | Meaning |
+    |---|---|---|
+    | `recipe` | `"quick"` | `"paper"`, `"fast"`, `"quick"`, a dict of changes, or a recipe |
+    | `dataset` | by id | `"ptb"`, `"pydocs"`, or a folder of `*.train.txt`, `*.valid.txt` |
+    | `data_dir` | None | where data sets known by name are, or are downloaded to |
+    | `evaluator` | `"local"` | `"local"`, `"process"`, or `(architecture, seed) -> metric` |
+    | `workers` | None | worker processes of `"process"`; None = all cores |
+    | `store` | None | SQLite file that keeps every metric, shared by any number of runs |
+    | `device` | `"auto"` | `"auto"`, `"cpu"`, `"cuda"`, ... |
+    | `render_mode` | None | `"ansi"` or `"human"` |
+    | `base_number` | 8 | leaves of the tree: 2, 4, 8, 16, ... |
+    | `combinations` | `("add", "elem_mult")` | any of add, elem_mult, max |
+    | `activations` | four | any of identity, tanh, sigmoid, relu, sin |
+    | `reward_constant` | 80 | c in c / perplexity^2 |
+
+    Nothing is loaded before the first child is trained: constructing is cheap, pickling works.
+
+    ## Version History
+    * v0: first version.
+
+    ## References
+    Zoph, B. and Le, Q. V. (2017). Neural Architecture Search with Reinforcement Learning. ICLR.
+    Sections 3.4, 4.2.
+    """
+
+    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
+        settings = CellSettings.of(arguments)
+        super().__init__(
+            settings.search_space(),
+            settings.evaluator_or_callable(),
+            settings.reward(),
+            render_mode=render_mode,
+            metric_name=settings.metric_name,
+        )
+        self.settings = settings
+
+
+class CellVectorEnv(ArchitectureVectorEnv):
+    """`CellEnv` for `gym.make_vec`: `num_envs` episodes, their children trained at the same time.
+
+    Keyword arguments are those of `CellEnv`, except that children train in worker processes unless
+    told otherwise (`evaluator="process"`, `workers` = sub-environments or cores, the fewer), and
+    those of `ArchitectureVectorEnv`: `autoreset_mode`, `max_episode_steps`.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        settings = CellSettings.of(arguments).for_batches(num_envs)
+        super().__init__(
+            settings.search_space(),
+            settings.evaluator_or_callable(),
+            settings.reward(),
+            num_envs=num_envs,
+            render_mode=render_mode,
+            metric_name=settings.metric_name,
+            autoreset_mode=autoreset_mode,
+            max_episode_steps=max_episode_steps,
+        )
+        self.settings = settings
