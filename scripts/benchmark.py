@@ -1,0 +1,51 @@
+"""Measure this machine: `python scripts/benchmark.py child > child.json`.
+
+A thin door: each part lives in ``scripts/benchmarks`` as options and a function of them that
+returns figures, which are printed as JSON.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def main() -> None:
+    """Parse the command line, run one benchmark, print its figures."""
+    from nas_env.errors import NasEnvError
+    from scripts.benchmarks import child, executors, gpu
+
+    runs: dict[type, Callable[[Any], dict[str, object]]] = {
+        child.ChildOptions: child.run,
+        gpu.GpuOptions: gpu.run,
+        executors.ScalingOptions: executors.run,
+        executors.OverheadOptions: executors.run_overhead,
+    }
+    names: dict[str, Callable[..., Any]] = dict(
+        zip(("child", "gpu", "scaling", "overhead"), runs, strict=True)
+    )
+    options = tyro.extras.subcommand_cli_from_dict(names, description=__doc__)
+    try:
+        figures = runs[type(options)](options)
+    except NasEnvError as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(rounded(figures), indent=2))
+
+
+def rounded(value: Any, digits: int = 4) -> Any:
+    """Floats with as many significant digits as a measurement deserves, at any depth."""
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}")
+    if isinstance(value, dict):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    return [rounded(item, digits) for item in value] if isinstance(value, list | tuple) else value
+
+
+if __name__ == "__main__":
+    main()
