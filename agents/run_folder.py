@@ -37,13 +37,17 @@ class RunFolder:
         self.path = Path(path)
         self._update_columns: list[str] = []
 
+    def exists(self) -> bool:
+        """Whether the folder holds a run."""
+        return (self.path / CONFIG).exists()
+
     def create(self, config: Mapping[str, Any]) -> None:
         """Start a new run.
 
         Raises:
             RunFolderError: the folder holds a run already, or cannot be written.
         """
-        if (self.path / CONFIG).exists():
+        if self.exists():
             raise RunFolderError(
                 f"{self.path} holds a run already: resume it (--resume, resume=True), or name "
                 "another folder."

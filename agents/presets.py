@@ -1,0 +1,122 @@
+"""Every number of every preset: budget, recipe, schedule and hyper-parameters that belong together.
+
+``paper`` is the paper's search (Zoph & Le 2017, sections 4.1 and 4.2). ``fast`` and ``quick`` have
+too few updates for a learning rate of 6e-4, which moves the policy visibly only after hundreds of
+updates, so theirs is larger; all else is the paper's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.registry import AGENTS, unknown
+from agents.schedule import DepthSchedule
+from nas_env.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a name stands for.
+
+    Attributes:
+        recipe: name of the recipe that trains children.
+        children: budget in children.
+        children_per_update: architectures per update.
+        hours: budget in hours; None = no limit.
+        num_layers: depth of the children; None = the environment's own.
+        schedule: growing depth instead, where the search space is deep enough.
+        agents: hyper-parameters of each agent that differ from its defaults.
+    """
+
+    recipe: str
+    children: int
+    children_per_update: int = 8
+    hours: float | None = None
+    num_layers: int | None = None
+    schedule: DepthSchedule | None = None
+    agents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def options(self, agent: str) -> dict[str, Any]:
+        """Hyper-parameters of one agent."""
+        if agent not in AGENTS:
+            raise ConfigurationError(unknown("agent", agent, AGENTS))
+        return dict(self.agents.get(agent, {}))
+
+
+SMALL_POPULATION = {"population": 24, "tournament": 8}
+"""Evolution with a hundred or two children: half of them must be mutations of good ones."""
+
+IMAGE = {
+    "quick": Preset(
+        recipe="quick",
+        children=128,
+        num_layers=6,
+        agents={"reinforce": {"learning_rate": 1.5e-2}, "evolution": SMALL_POPULATION},
+    ),
+    "fast": Preset(
+        recipe="fast",
+        children=1000,
+        schedule=DepthSchedule(first=6, step=2, every=250, last=12),
+        agents={
+            "reinforce": {"learning_rate": 3.5e-3},
+            "evolution": {"population": 64, "tournament": 16},
+        },
+    ),
+    "paper": Preset(recipe="paper", children=12_800, schedule=DepthSchedule()),
+}
+"""Convolutional networks."""
+
+LANGUAGE = {
+    "quick": Preset(
+        recipe="quick",
+        children=64,
+        agents={"reinforce": {"learning_rate": 1.5e-2}, "evolution": SMALL_POPULATION},
+    ),
+    "fast": Preset(
+        recipe="fast",
+        children=1000,
+        agents={
+            "reinforce": {"learning_rate": 3.5e-3},
+            "evolution": {"population": 64, "tournament": 16},
+        },
+    ),
+    "paper": Preset(
+        recipe="paper",
+        children=15_000,
+        children_per_update=10,
+        agents={"reinforce": {"learning_rate": 5e-4}},
+    ),
+}
+"""Recurrent cells. The paper applies an update after 10 gradients of one child each."""
+
+OTHER = {
+    "quick": Preset(
+        recipe="quick",
+        children=400,
+        agents={"reinforce": {"learning_rate": 8e-3}, "evolution": SMALL_POPULATION},
+    ),
+    "fast": Preset(
+        recipe="fast",
+        children=1000,
+        agents={
+            "reinforce": {"learning_rate": 3.5e-3},
+            "evolution": {"population": 64, "tournament": 16},
+        },
+    ),
+    "paper": Preset(recipe="paper", children=12_800),
+}
+"""Environments that train nothing we know of: tables, a user's own."""
+
+PRESETS = {"image": IMAGE, "language": LANGUAGE, "other": OTHER}
+
+
+def find_preset(name: str, family: str) -> Preset:
+    """The preset of a family of tasks.
+
+    Raises:
+        ConfigurationError: an unknown name.
+    """
+    table = PRESETS[family]
+    if name not in table:
+        raise ConfigurationError(unknown("preset", name, list(table)))
+    return table[name]

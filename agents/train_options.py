@@ -1,0 +1,121 @@
+"""The options of a search as one dataclass: the flags of ``scripts/train_agent.py``."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nas_env.errors import ConfigurationError
+
+HYPER_PARAMETERS = (
+    "learning_rate",
+    "baseline_decay",
+    "entropy_coefficient",
+    "gradient_clip",
+    "population",
+    "tournament",
+)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Search for networks: an agent writes architectures, their children are trained.
+
+    Where no default is shown, the preset decides; agents/presets.py holds all its numbers.
+    """
+
+    agent: str = "reinforce"
+    """Who searches: reinforce, random or evolution."""
+    env: str | None = None
+    """Id of the environment. Default: NAS-CIFAR10-v0 if CIFAR-10 is on disk or can be downloaded,
+    else NAS-Digits-v0."""
+    preset: str = "quick"
+    """Budget, recipe and hyper-parameters that belong together: quick (two CPU cores, minutes),
+    fast (one GPU, hours) or paper."""
+    recipe: str | None = None
+    """How children are trained: quick, fast, paper, or a JSON object of changes such as
+    '{"name": "quick", "epochs": 2}'. Default: the preset's."""
+    dataset: str | None = None
+    """Name, or path of a folder with your own images (train/CLASS/*.png) or text. Default: the
+    environment's."""
+    data_dir: Path | None = None
+    """Folder where data sets known by name are, or are downloaded to. Default: NAS_ENV_DATA, else
+    the cache folder."""
+    num_layers: int | None = None
+    """Layers of every child. Default: the preset's depth or depth schedule."""
+    children: int | None = None
+    """Stop after so many children. Default: the preset's."""
+    hours: float | None = None
+    """Stop after so many hours, all resumes together. Default: the preset's; no limit if none."""
+    children_per_update: int | None = None
+    """Architectures per update of the agent (m). Default: the preset's."""
+    seed: int = 0
+    """Run seed: the same seed gives the same search."""
+    workers: int | None = None
+    """Worker processes. Default: as many as there are cores, at most one per child of an update."""
+    executor: str = "process"
+    """Where children are trained: process (workers, with hard limits) or local (this process)."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, ..."""
+    store: Path | None = None
+    """SQLite file that keeps every finished child, shared by all runs. Default: store.sqlite beside
+    the run folder."""
+    run_dir: Path | None = None
+    """Folder to record the run in. Default: runs/ENV-AGENT-SEED-TIME."""
+    resume: bool = False
+    """Continue the run in --run-dir with its own settings; other settings given are refused, except
+    a larger budget and where children are trained."""
+    retry_failed: bool = False
+    """First forget stored failures that may pass (out of memory, timeout, lost worker, error), so
+    that those children are trained again."""
+    progress: bool = True
+    """Show progress: a bar on a terminal, lines elsewhere."""
+    learning_rate: float | None = None
+    """reinforce: Adam's learning rate. Default: the preset's (paper: 6e-4)."""
+    baseline_decay: float | None = None
+    """reinforce: decay of the baseline's moving average. Default: the preset's (.95)."""
+    entropy_coefficient: float | None = None
+    """reinforce: weight of an entropy bonus. Default: the preset's (0: none, as in the paper)."""
+    gradient_clip: float | None = None
+    """reinforce: largest gradient norm. Default: the preset's (no clipping, as in the paper)."""
+    population: int | None = None
+    """evolution: architectures alive. Default: the preset's."""
+    tournament: int | None = None
+    """evolution: architectures drawn, of which the best becomes the parent. Default: the
+    preset's."""
+
+    def agent_options(self) -> dict[str, Any]:
+        """The hyper-parameters that were given."""
+        given = {name: getattr(self, name) for name in HYPER_PARAMETERS}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def recipe_value(self) -> str | dict[str, Any] | None:
+        """The recipe's name, or its changes as a dict.
+
+        Raises:
+            ConfigurationError: it looks like JSON but is not.
+        """
+        if self.recipe is None or not self.recipe.lstrip().startswith("{"):
+            return self.recipe
+        try:
+            return dict(json.loads(self.recipe))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"--recipe is not valid JSON ({error}): {self.recipe}"
+            ) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able, for the run's configuration."""
+        values = asdict(self)
+        return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "TrainOptions":
+        """Read what ``to_json`` wrote; what this version does not know is left out."""
+        known = {field.name for field in fields(cls)}
+        paths = ("data_dir", "store", "run_dir")
+        given = {name: value for name, value in values.items() if name in known}
+        for name in paths:
+            given[name] = None if given.get(name) is None else Path(given[name])
+        return cls(**given)

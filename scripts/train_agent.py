@@ -1,0 +1,114 @@
+"""Search for networks.
+
+``python scripts/train_agent.py --agent reinforce``
+
+A run folder holds every episode, the best architecture and a checkpoint; Ctrl-C, SIGTERM or a crash
+leave a run that --resume continues.
+"""
+
+import contextlib
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import tyro
+
+from agents.episode import SearchResult
+from agents.launch import Launch, prepare, stored_options
+from agents.run_folder import describe
+from agents.train_options import TrainOptions
+from nas_env.errors import NasEnvError
+
+
+class Terminated(BaseException):
+    """SIGTERM: stop as on Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Search; the exit status is 0, or 2 for an error, 130 after Ctrl-C, 143 after SIGTERM."""
+    launch: Launch | None = None
+    try:
+        with _sigterm_raises():
+            options = tyro.cli(TrainOptions, args=arguments)
+            if options.resume:
+                stored = stored_options(options)
+                options = tyro.cli(TrainOptions, args=arguments, default=stored)
+            launch = prepare(options)
+            print(f"{launch.banner}{_title(launch)}", flush=True)
+            with contextlib.closing(launch.env):
+                result = launch.search.run()
+            print(_summary(launch, result))
+        return 0
+    except NasEnvError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, Terminated) as signalled:
+        print(_interrupted(launch), file=sys.stderr)
+        return 130 if isinstance(signalled, KeyboardInterrupt) else 143
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    before: Any = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _title(launch: Launch) -> str:
+    options, settings = launch.options, launch.search.settings
+    budgets = [f"{settings.children} children" if settings.children else ""]
+    budgets += [f"{settings.hours:g} hours" if settings.hours else ""]
+    return (
+        f"{options.env}, agent {options.agent}, preset {options.preset}, seed {options.seed}, "
+        f"{' or '.join(filter(None, budgets))}\nrun folder {options.run_dir}"
+    )
+
+
+def _summary(launch: Launch, result: SearchResult) -> str:
+    best, run_dir = result.best, launch.options.run_dir
+    failed = sum(episode.state == "failed" for episode in result.episodes)
+    lines = ["", f"{len(result.episodes)} children, {failed} failed"]
+    if best is None:
+        reasons = sorted({episode.message for episode in result.episodes})
+        lines.append(f"No child could be trained: {'; '.join(reasons[:3])}")
+    else:
+        name = launch.search.config.get("metric_name", "metric")
+        lines += [
+            f"best {name} {best.metric:.4f} (validation), {best.parameters:,} parameters, "
+            f"child {best.number}",
+            "",
+            describe(best),
+            "",
+        ]
+    lines.append(f"run folder  {run_dir}")
+    lines.append(f"go on       {_resume(launch)} --children {2 * len(result.episodes)}")
+    if best is not None and best.architecture:
+        path = shlex.quote(f"{run_dir}/best_architecture.json")
+        lines.append(f"train it    python scripts/evaluate_architecture.py {path}")
+    return "\n".join(lines)
+
+
+def _interrupted(launch: Launch | None) -> str:
+    if launch is None or not (launch.search.folder and launch.search.folder.exists()):
+        return "interrupted before the search began"
+    done = len(launch.search.episodes)
+    return (
+        f"interrupted after {done} children; nothing finished is lost. Continue with:\n"
+        f"  {_resume(launch)}"
+    )
+
+
+def _resume(launch: Launch) -> str:
+    script = shlex.quote(sys.argv[0])
+    return f"python {script} --resume --run-dir {shlex.quote(str(launch.options.run_dir))}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
