@@ -58,12 +58,14 @@ class ConvNet(nn.Module):
         return self._classify([maps[number] for number in self.architecture.outputs])
 
     def _classify(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Average each output over the padded size, then concatenate: the same, without copies."""
+        """Average each output over the padded size, then concatenate: the same, without copies.
+
+        A sum rather than a mean, because its gradient is a broadcast view: it takes no memory and
+        follows the layout of the map, where a mean's would break channels-last.
+        """
         area = max(x.shape[2] for x in outputs) * max(x.shape[3] for x in outputs)
-        features = [
-            x.mean((2, 3)) * (x.shape[2] * x.shape[3] / area) for x in outputs
-        ]  # each (batch, channels)
-        logits: Tensor = self.classifier(torch.cat(features, dim=1))
+        features = torch.cat([x.sum((2, 3)) for x in outputs], dim=1) / area  # (batch, channels)
+        logits: Tensor = self.classifier(features)
         return logits
 
 
