@@ -1,11 +1,18 @@
 """The paper's convolutional search spaces: filters, strides, skips, blocks (sections 3.1 to 4.1).
 
-The values that the published spaces choose from are in Appendix A.
+The values that the published spaces choose from are in section 4.1.
+
+Reading of "13 layers where each layer prediction is a fully connected block of 3 layers": the three
+convolutions of a block have the predicted shape, are densely connected inside, and only the last
+is seen outside. Blocks of 7x7 filters with 30 filters on average and every other skip then have
+the 7.1M and, with 40 more filters, 37.4M parameters of Table 1 within 10%. The two poolings act on
+every map that crosses them, as DenseNet's transitions do: if they halved only the block before
+them, skips across would pad its maps back to full size, and the wide network could not be as fast
+as the DenseNet that the paper compares it with.
 """
 
 from collections.abc import Sequence
 
-from nas_env.errors import ConfigurationError
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution, Layer
 from nas_env.space.layered import Depth, LayeredSpace, Options, positive_integer, positive_integers
 
@@ -25,8 +32,8 @@ class ConvSpace(LayeredSpace):
         strides: strides in each direction.
         skip_connections: False makes a chain of layers and takes the skip decisions away.
         block_size: each decision is a block of this many densely connected convolutions.
-        pool_after: layers (blocks) after which a 2x2 pooling halves the feature maps, in networks
-            that are deeper than that.
+        pool_after: layers (blocks) after which a 2x2 pooling halves the feature maps; networks that
+            are not deeper than that do without it.
 
     Raises:
         ConfigurationError: an argument that gives no search space.
@@ -48,15 +55,9 @@ class ConvSpace(LayeredSpace):
         self._strides = positive_integers("strides", strides)
         positive_integer("block_size", block_size)
         self.block_size = block_size
-        self.pool_after = tuple(sorted(positive_integers("pool_after", pool_after or (1,))))
-        if not pool_after:
-            self.pool_after = ()
+        poolings = positive_integers("pool_after", pool_after) if pool_after else ()
+        self.pool_after = tuple(sorted(poolings))
         depth = Depth(num_layers, max_layers, min_layers)
-        if self.pool_after and self.pool_after[-1] >= max_layers:
-            raise ConfigurationError(
-                f"pool_after is {self.pool_after}; poolings lie between layers, so its entries are "
-                f"below max_layers ({max_layers})."
-            )
         fields: list[tuple[str, Options]] = [("filter_height", sizes), ("filter_width", sizes)]
         if len(self._strides) > 1:
             fields += [("stride_height", self._strides), ("stride_width", self._strides)]

@@ -167,3 +167,14 @@ def test_bfloat16_autocast_runs_every_layer_type() -> None:
 def test_an_architecture_of_a_users_own_space_needs_an_evaluator() -> None:
     with pytest.raises(InvalidArchitectureError, match=r"ChoiceArchitecture.*own evaluator"):
         build_child(ChoiceArchitecture({"width": 3}))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", SPACES)
+def test_a_gpu_computes_the_same_network(name: str) -> None:
+    for architecture in samples(name, 4, seed=6):
+        net, images = ConvNet(architecture).eval(), torch.randn(4, 3, 16, 16)
+        expected = net(images)
+        net = net.cuda().to(memory_format=torch.channels_last)
+        found = net(images.cuda().to(memory_format=torch.channels_last)).cpu()
+        torch.testing.assert_close(found, expected, atol=1e-2, rtol=1e-2)  # TF32
