@@ -48,9 +48,9 @@ def cache_folder() -> Path:
     """Where compiled kernels are kept between runs."""
     named = os.environ.get("NAS_ENV_CACHE")
     if named:
-        return Path(named)
+        return Path(named) / "kernels"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "nas_env"
+    return Path(base) / "nas_env" / "kernels"
 
 
 def build(folder: Path) -> Path:

@@ -17,6 +17,15 @@ constexpr int kVectorBytes = 16, kTileRows = 8;
 #else
 constexpr int kVectorBytes = 16, kTileRows = 4;
 #endif
+// Makes the compiler load a vector once instead of once per use: loads would be the bottleneck.
+#if defined(__x86_64__) && defined(__AVX512F__)
+#define KEEP_IN_REGISTER(value) __asm__("" : "+v"(value))
+#elif defined(__x86_64__)
+#define KEEP_IN_REGISTER(value) __asm__("" : "+x"(value))
+#else
+#define KEEP_IN_REGISTER(value)
+#endif
+
 constexpr int kVectors = 3;          // vectors in a panel's row
 constexpr int64_t kDepthBlock = 640;  // rows of a panel used together: they fit the L2 cache
 
@@ -57,15 +66,22 @@ void pack(const T *b, int64_t depth, int64_t columns, bool transposed, T *packed
 }
 
 // `tile_rows` rows of C (row stride `ldc`) += A (row stride `lda`) * one panel, over `depth`.
+// Meanwhile `ahead`, a share of the next panel, is fetched, `ahead_step` elements for each k.
 template <typename T, int tile_rows>
-void multiply_tile(const T *a, int64_t lda, const T *panel, int64_t depth, T *c, int64_t ldc) {
+void multiply_tile(const T *a, int64_t lda, const T *panel, int64_t depth, T *c, int64_t ldc,
+                   const T *ahead, int64_t ahead_step) {
   using P = Panel<T>;
   typename P::Vector sums[tile_rows][kVectors];
   for (int r = 0; r < tile_rows; ++r)
     for (int v = 0; v < kVectors; ++v) sums[r][v] = P::load(c + r * ldc + v * P::lanes);
   for (int64_t k = 0; k < depth; ++k, panel += P::width) {
     typename P::Vector row[kVectors];
-    for (int v = 0; v < kVectors; ++v) row[v] = P::load(panel + v * P::lanes);
+    for (int v = 0; v < kVectors; ++v) {
+      row[v] = P::load(panel + v * P::lanes);
+      KEEP_IN_REGISTER(row[v]);
+    }
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += ahead_step;
     for (int r = 0; r < tile_rows; ++r) {
       const T factor = a[r * lda + k];
       for (int v = 0; v < kVectors; ++v) sums[r][v] += factor * row[v];
@@ -78,11 +94,11 @@ void multiply_tile(const T *a, int64_t lda, const T *panel, int64_t depth, T *c,
 
 template <typename T, int tile_rows>
 void multiply_rows(int rows, const T *a, int64_t lda, const T *panel, int64_t depth, T *c,
-                   int64_t ldc) {
+                   int64_t ldc, const T *ahead, int64_t ahead_step) {
   if (rows == tile_rows)
-    multiply_tile<T, tile_rows>(a, lda, panel, depth, c, ldc);
+    multiply_tile<T, tile_rows>(a, lda, panel, depth, c, ldc, ahead, ahead_step);
   else if constexpr (tile_rows > 1)
-    multiply_rows<T, tile_rows - 1>(rows, a, lda, panel, depth, c, ldc);
+    multiply_rows<T, tile_rows - 1>(rows, a, lda, panel, depth, c, ldc, ahead, ahead_step);
 }
 
 // C (rows, columns) += A (rows, depth) * packed B (depth, columns).
@@ -101,19 +117,23 @@ void multiply(int64_t rows, int64_t depth, int64_t columns, const T *a, const T 
       const T *from = packed + panel * depth * P::width + k * P::width;
       const int64_t first = panel * P::width;
       const bool whole = columns - first >= P::width;
+      const int64_t ahead_step = (P::width + tiles - 1) / tiles;
       for (int64_t tile = 0; tile < tiles; ++tile) {
+        const T *ahead = from + depth * P::width + tile * deep * ahead_step;
         const int64_t row = rows * tile / tiles;
         const int here = int(rows * (tile + 1) / tiles - row);
         const T *a_tile = a + row * depth + k;
         T *c_tile = c + row * columns + first;
         if (whole) {
-          multiply_rows<T, kTileRows>(here, a_tile, depth, from, deep, c_tile, columns);
+          multiply_rows<T, kTileRows>(here, a_tile, depth, from, deep, c_tile, columns, ahead,
+                                      ahead_step);
           continue;
         }
         const int64_t narrow = (columns - first) * sizeof(T);
         T edge[kTileRows * P::width] = {};
         for (int r = 0; r < here; ++r) memcpy(edge + r * P::width, c_tile + r * columns, narrow);
-        multiply_rows<T, kTileRows>(here, a_tile, depth, from, deep, edge, P::width);
+        multiply_rows<T, kTileRows>(here, a_tile, depth, from, deep, edge, P::width, ahead,
+                                    ahead_step);
         for (int r = 0; r < here; ++r) memcpy(c_tile + r * columns, edge + r * P::width, narrow);
       }
     }
