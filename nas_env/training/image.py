@@ -73,7 +73,7 @@ def train_image_child(
     _check_data(data, recipe)
     cost = conv_cost(architecture, data.image_shape, len(data.classes))
     _check_limits(cost, recipe)
-    with one_thread(), _memory_errors():
+    with one_thread(), _memory_errors(), _returned_memory(target):
         curve = _train(architecture, data.to(target), recipe, seed, start)
     return TrainingOutcome(
         metric=max(curve),
@@ -172,6 +172,16 @@ def _check_loss(step: TrainingStep, epoch: int) -> None:
     loss = step.take_loss()
     if not math.isfinite(loss):
         raise ChildDiverged(f"The training loss is {loss} after epoch {epoch + 1}.")
+
+
+@contextmanager
+def _returned_memory(device: torch.device) -> Iterator[None]:
+    """Give a GPU's cached memory back after each child: other processes may share the GPU."""
+    try:
+        yield
+    finally:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 @contextmanager

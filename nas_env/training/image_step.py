@@ -96,6 +96,22 @@ class TrainingStep:
         self.optimiser.zero_grad(set_to_none=True)
         self.loss_sum += loss.detach()
 
+    def snapshot(self) -> dict[str, Tensor]:
+        """A copy of weights and statistics, for ``restore``."""
+        return {name: value.clone() for name, value in self.child.state_dict().items()}
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        """As if nothing had been learned since ``snapshot``, at the start of a training.
+
+        In place, because a graph refers to these very tensors. A momentum of zero is what an
+        optimiser starts from.
+        """
+        self.child.load_state_dict(weights)
+        for state in self.optimiser.state.values():
+            if state.get("momentum_buffer") is not None:
+                state["momentum_buffer"].zero_()
+        self.loss_sum.zero_()
+
 
 class GraphedStep(TrainingStep):
     """The same computation, captured once as a CUDA graph and replayed."""
@@ -123,7 +139,7 @@ class GraphedStep(TrainingStep):
     def _capture(self) -> None:
         """Warm up on a side stream, undo what that learned, then record one step."""
         self.child.train()
-        before = {name: value.clone() for name, value in self.child.state_dict().items()}
+        before = self.snapshot()
         stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):
@@ -132,14 +148,7 @@ class GraphedStep(TrainingStep):
         torch.cuda.current_stream(self.device).wait_stream(stream)
         with torch.cuda.graph(self.graph):
             super().compute(self.plan)
-        self._restore(before)
-
-    def _restore(self, weights: dict[str, Tensor]) -> None:
-        """Back to the initial state, in place: the graph refers to these very tensors."""
-        self.child.load_state_dict(weights)
-        for state in self.optimiser.state.values():
-            state["momentum_buffer"].zero_()
-        self.loss_sum.zero_()
+        self.restore(before)
 
 
 def make_step(

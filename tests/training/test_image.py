@@ -123,6 +123,35 @@ def test_first_step_is_sgd_with_nesterov_momentum_and_decay(digits: ImageData) -
     assert step.take_loss() == pytest.approx(loss.item())
 
 
+def test_a_restored_step_trains_as_if_it_were_new(digits: ImageData) -> None:
+    """What a CUDA graph's warm-up relies on: weights, statistics, momentum and loss are back."""
+    generator = torch.Generator().manual_seed(0)
+    plan = draw_epoch(RECIPE.batch_size, RECIPE.augmentation, generator)
+    losses, weights = [], []
+    for warm_up_steps in (0, 3):
+        child = build_seeded(SMALL, digits, 0, Numerics("float32"))
+        step = make_step(child, digits, RECIPE, None, 10)
+        before = step.snapshot()
+        for _ in range(warm_up_steps):
+            step.compute(plan)
+        step.restore(before)
+        step.run(plan)
+        step.run(plan)
+        losses.append(step.take_loss())
+        weights.append(child.state_dict())
+    assert losses[0] == losses[1]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_the_rate_may_live_in_a_tensor_as_a_graph_needs_it(digits: ImageData) -> None:
+    child = build_seeded(SMALL, digits, 0, Numerics("float32"))
+    step = make_step(child, digits, RECIPE, None, 10)
+    tensor = torch.tensor(1.0)
+    step.optimiser.param_groups[0]["lr"] = tensor
+    step.set_rate(0.25)
+    assert step.optimiser.param_groups[0]["lr"] is tensor and tensor.item() == 0.25
+
+
 def image_batch(data: ImageData, recipe: ImageRecipe, plan: EpochPlan) -> torch.Tensor:
     return training_batch(data.train_images, plan, recipe.augmentation)
 
