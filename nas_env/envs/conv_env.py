@@ -49,6 +49,13 @@ class ConvSettings(ChildSettings):
     pool_after: tuple[int, ...] = ()
     layer_types: bool = False
 
+    def __post_init__(self) -> None:
+        """Check what the space cannot."""
+        super().__post_init__()
+        for name in ("skip_connections", "layer_types"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}; use True or False.")
+
     def search_space(self) -> LayeredSpace:
         """The space these settings describe.
 

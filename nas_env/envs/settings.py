@@ -4,10 +4,13 @@ All values survive JSON, so lists are taken where tuples are meant.
 """
 
 import difflib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
+
+import numpy as np
 
 from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import ConfigurationError
@@ -32,8 +35,9 @@ class ChildSettings(ABC):
         recipe: name (``"paper"``, ``"fast"``, ``"quick"``), dict of changes, or recipe.
         dataset: name, or path of a folder.
         data_dir: folder that holds, or will hold, the data sets known by name; None = the default.
-        evaluator: ``"local"``, ``"process"``, or a callable ``(architecture, seed) -> metric``;
-            None = ``"local"`` in a single environment, ``"process"`` in a vector environment.
+        evaluator: ``"local"``, ``"process"``, a callable ``(architecture, seed) -> metric``, or an
+            ``Evaluator``; None = ``"local"`` in a single environment, ``"process"`` in a vector
+            environment.
         workers: worker processes of ``"process"``; None = as many as are of use.
         store: path of the SQLite file that keeps every metric; None = this environment's memory.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
@@ -45,27 +49,35 @@ class ChildSettings(ABC):
     recipe: Any = "quick"
     dataset: str = ""
     data_dir: str | None = None
-    evaluator: str | MetricFunction | None = None
+    evaluator: str | MetricFunction | Evaluator | None = None
     workers: int | None = None
     store: str | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        known = self.evaluator is None or self.evaluator in EXECUTORS
-        if not known and not callable(self.evaluator):
-            raise ConfigurationError(
-                f"evaluator is {self.evaluator!r}; allowed: {', '.join(map(repr, EXECUTORS))}, or "
-                f"a callable (architecture, seed) -> metric."
-            )
+        self._check_evaluator()
         name = self.recipe.get("name", "quick") if isinstance(self.recipe, dict) else self.recipe
-        if isinstance(name, str) and name not in self.recipes:
+        if name is None or (isinstance(name, str) and name not in self.recipes):
             raise ConfigurationError(
                 f"recipe is {name!r}; allowed: {', '.join(map(repr, self.recipes))}, or a dict of "
                 f"changes to one of them, such as {{'name': 'quick', 'epochs': 2}}."
             )
+        if not isinstance(self.dataset, str) or not self.dataset:
+            raise ConfigurationError(
+                f"dataset is {self.dataset!r}; it must be the name of a data set, or a folder."
+            )
         if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
             raise ConfigurationError(
                 f"workers is {self.workers!r}; it must be at least 1, or None for all cores."
+            )
+
+    def _check_evaluator(self) -> None:
+        if self.evaluator is None or self.evaluator in EXECUTORS:
+            return
+        if not callable(self.evaluator) and not hasattr(self.evaluator, "evaluate"):
+            raise ConfigurationError(
+                f"evaluator is {self.evaluator!r}; allowed: {', '.join(map(repr, EXECUTORS))}, a "
+                f"callable (architecture, seed) -> metric, or an Evaluator."
             )
 
     @classmethod
@@ -109,7 +121,7 @@ class ChildSettings(ABC):
 
     def evaluator_or_callable(self) -> Evaluator | MetricFunction:
         """What the environment holds: nothing is loaded before the first child."""
-        if callable(self.evaluator):
+        if self.evaluator is not None and not isinstance(self.evaluator, str):
             return self.evaluator
         return LazyEvaluator(self.make_evaluator, self.metric_name)
 
@@ -122,4 +134,9 @@ class ChildSettings(ABC):
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    """Plain Python: lists as JSON gives them, paths and numbers of NumPy as users do."""
+    if isinstance(value, list | np.ndarray):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, np.generic):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -8,6 +8,7 @@ one batch.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -186,6 +187,9 @@ class ArchitectureVectorEnv(Base):
 
     def render(self) -> tuple[str, ...] | None:
         """A drawing of each architecture so far: returned (``ansi``) or printed (``human``)."""
+        if self.render_mode is None:
+            gym.logger.warn("render() without a render mode: pass render_mode='ansi' or 'human'.")
+            return None
         drawings = tuple(
             draw_tokens(self.search_space, self._tokens[row, :position].tolist(), depth)
             for row, position, depth in zip(

@@ -10,6 +10,7 @@ import pytest
 
 from nas_env.envs.conv_env import ConvEnv, ConvSettings, ConvVectorEnv
 from nas_env.errors import ConfigurationError, DatasetNotFoundError
+from nas_env.evaluation.callable_evaluator import CallableEvaluator
 
 TINY = {
     "numerics": "float32",
@@ -74,6 +75,20 @@ def test_a_deeper_network_needs_no_other_argument() -> None:
     assert (space.num_layers, space.max_layers) == (30, 30)
 
 
+def test_paths_and_numbers_of_other_libraries_are_taken(tmp_path: Path) -> None:
+    settings = ConvSettings.of(
+        {"num_layers": np.int64(3), "filters": np.array([8, 16]), "dataset": tmp_path}
+    )
+    assert (settings.num_layers, settings.filters) == (3, (8, 16))
+    assert settings.dataset == str(tmp_path) and settings.search_space().num_layers == 3
+
+
+def test_an_evaluator_can_serve_several_environments() -> None:
+    evaluator = CallableEvaluator(measure)
+    rewards = [play(gym.make("NAS-Digits-v0", evaluator=evaluator), 0)[0] for _ in range(2)]
+    assert rewards[0] == rewards[1] > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -88,6 +103,10 @@ def test_a_deeper_network_needs_no_other_argument() -> None:
         ({"filters": ()}, "filters"),
         ({"filter_sizes": (0,)}, "filter_sizes"),
         ({"strides": "12"}, "strides"),
+        ({"filters": 24}, "filters"),
+        ({"max_layers": "20"}, "max_layers"),
+        ({"skip_connections": "no"}, "skip_connections"),
+        ({"dataset": None}, "dataset"),
         ({"layer_types": True, "block_size": 3}, "block_size"),
         ({"render_mode": "rgb_array"}, "render_mode"),
     ],

@@ -1,3 +1,5 @@
+import copy
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,22 +66,24 @@ def test_children_that_finish_in_one_step_are_evaluated_as_one_batch() -> None:
 
 
 @pytest.mark.parametrize("space", [ConvSpace(num_layers=3, max_layers=4), LayerTypesSpace(2, 3)])
-@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+@pytest.mark.parametrize("mode", AutoresetMode)
 def test_it_behaves_like_gymnasiums_own_vector_of_single_environments(
     space: SearchSpace[Any], mode: AutoresetMode
 ) -> None:
     ours = ArchitectureVectorEnv(space, seeded, num_envs=3, autoreset_mode=mode)
     theirs = SyncVectorEnv([lambda: ArchitectureEnv(space, seeded)] * 3, autoreset_mode=mode)
-    theirs.reset(seed=4)
-    for env in theirs.envs:
-        env.reset(seed=4)  # the same run seed in every row, as ours
-    start = theirs.reset()
-    assert_equal(ours.reset(seed=4), start)
-    for _ in range(150):
-        actions = ours.action_space.sample()
-        assert_equal(ours.step(actions), theirs.step(actions))
     assert_equal(ours.observation_space, theirs.observation_space)
     assert_equal(ours.action_space, theirs.action_space)
+    # [4, 4, 4]: one run seed for all, as ours has it
+    assert_equal(ours.reset(seed=4), theirs.reset(seed=[4, 4, 4]))
+    for _ in range(150):
+        actions = ours.action_space.sample()
+        our, their = ours.step(actions), theirs.step(actions)
+        assert_equal(our, their)
+        ended = our[2]
+        if mode == AutoresetMode.DISABLED and ended.any():
+            options = {"reset_mask": ended, "num_layers": 1 + int(actions.sum()) % 3}
+            assert_equal(ours.reset(options=options), theirs.reset(options=dict(options)))
 
 
 def assert_equal(ours: Any, theirs: Any) -> None:
@@ -284,6 +288,16 @@ def test_calls_reach_every_row() -> None:
     assert len(env.call("action_masks")) == 3 and env.call("action_masks")[0].shape == (3,)
     assert env.get_attr("search_space") == (env.search_space,) * 3
     assert env.render() == ("width: ?\ndepth: ?",) * 3
+
+
+@pytest.mark.parametrize("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.deepcopy])
+def test_a_copy_continues_all_episodes_on_its_own(clone: Any) -> None:
+    env = make()
+    env.reset(seed=3)
+    env.step(np.array([0, 2]))
+    other = clone(env)
+    assert env.step(np.array([1, 0]))[1].tolist() == [16.0, 32.0]
+    assert other.step(np.array([0, 1]))[1].tolist() == [8.0, 64.0]
 
 
 def test_closing_closes_the_evaluator_once() -> None:
