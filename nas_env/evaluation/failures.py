@@ -64,15 +64,16 @@ def run_safely(run: Callable[[Job], Evaluation], job: Job, metric_name: MetricNa
         if kind == "error":  # the kind nobody foresaw, perhaps a bug: the log keeps the traceback
             _log.warning("A child failed: %s", error, exc_info=True)
         text = str(error) if isinstance(error, NasEnvError) else f"{type(error).__name__}: {error}"
-        return failed(job, metric_name, kind, text)
+        return finite(failed(job, metric_name, kind, text))
 
 
 def finite(evaluation: Evaluation) -> Evaluation:
-    """``evaluation`` in plain Python numbers; ``diverged`` where the metric is not finite."""
+    """``evaluation`` in plain, storable values; ``diverged`` where the metric is not finite."""
     metric = None if evaluation.metric is None else float(evaluation.metric)
     plain = replace(
         evaluation,
         metric=metric,
+        message=evaluation.message.encode(errors="replace").decode(),  # no lone surrogates
         curve=tuple(map(float, evaluation.curve)),
         parameters=int(evaluation.parameters),
         macs=int(evaluation.macs),

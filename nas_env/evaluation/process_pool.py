@@ -13,6 +13,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import cloudpickle  # type: ignore[import-untyped]
@@ -22,10 +23,12 @@ from nas_env.evaluation.evaluation import Evaluation, Failure
 from nas_env.evaluation.evaluator import Job, Task
 from nas_env.evaluation.failures import failed
 from nas_env.evaluation.machine import available_cores, worker_memory_limit_mb
+from nas_env.evaluation.messages import Message
 from nas_env.evaluation.schedule import largest_first
 from nas_env.evaluation.worker_process import Events, WorkerProcess, WorkerState
 
 _TICK_S = 0.2  # how often limits are looked at
+_ASLEEP_S = 5.0  # a gap between two looks that says that nobody was looking
 _ATTEMPTS = 2  # a child whose worker dies is tried once more
 _FAILED_STARTS = 3  # in a row, until the pool gives up
 _STARTING = (WorkerState.STARTING, WorkerState.LOADED, WorkerState.PREPARING)
@@ -95,7 +98,8 @@ class ProcessExecutor:
         self._owner = os.getpid()
         self._prepared = False  # a worker of this pool has prepared: data and caches are there
         self._failed_starts = 0
-        self._next_check = 0.0
+        self._last_check = 0.0
+        self._current: _Batch | None = None
         self._finalizer = weakref.finalize(self, _kill_all, self._pool, self._owner)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Evaluation]]:
@@ -110,9 +114,11 @@ class ProcessExecutor:
         self._time_limit_s = self._limits.time_limit_s or _time_limit_of(self._task)
         self._forget_foreign_workers()
         self._kill_busy()  # left over if an earlier run was not read to its end
-        batch = _Batch(jobs)
+        self._last_check = time.monotonic()
+        batch = self._current = _Batch(jobs)
         try:
             while batch.unfinished or batch.finished:
+                self._check_alone(batch)
                 self._start_workers(batch)
                 self._assign(batch)
                 if batch.finished:
@@ -120,15 +126,24 @@ class ProcessExecutor:
                 else:
                     self._wait(batch)
         except Exception:
-            self.close()
+            if self._current is batch:
+                self.close()
             raise
         finally:
-            self._kill_busy()  # an interrupted run must leave no child training
+            if self._current is batch:
+                self._kill_busy()  # an interrupted run must leave no child training
 
     def close(self) -> None:
         """Stop all workers; the next ``run`` starts new ones."""
         self._forget_foreign_workers()
         _kill_all(self._pool, self._owner)
+
+    def _check_alone(self, batch: _Batch) -> None:
+        if self._current is not batch:
+            raise ExecutorError(
+                "Another run of this executor has begun; read one to its end first, or use one "
+                "executor for each."
+            )
 
     def _start_workers(self, batch: _Batch) -> None:
         while len(self._pool) < min(self.workers, batch.unfinished):
@@ -152,19 +167,29 @@ class ProcessExecutor:
 
     def _wait(self, batch: _Batch) -> None:
         """Handle the next message, if one comes soon; look at the limits now and then."""
-        if time.monotonic() >= self._next_check:
-            self._check_limits(batch)
-            self._next_check = time.monotonic() + _TICK_S
-        try:
-            worker, message = self._events.get(timeout=_TICK_S)
-        except queue.Empty:
+        event = self._next_event(batch)
+        if event is None or event[0].state is WorkerState.DEAD:  # dead: was killed and replaced
             return
-        if worker.state is WorkerState.DEAD:  # killed, and replaced already
-            return
+        worker, message = event
         if message is None:
             self._bury(worker, batch)
         else:
             self._handle(worker, *message, batch)
+
+    def _next_event(self, batch: _Batch) -> "tuple[WorkerProcess, Message | None] | None":
+        """Messages that are there already come first: a finished child is in no limit's reach."""
+        with suppress(queue.Empty):
+            return self._events.get_nowait()
+        idle_s = time.monotonic() - self._last_check
+        if idle_s >= _TICK_S:
+            if idle_s > _ASLEEP_S:  # the process was stopped, or the caller kept the results
+                for worker in self._pool:
+                    worker.since += idle_s
+            self._check_limits(batch)
+            self._last_check = time.monotonic()
+        with suppress(queue.Empty):
+            return self._events.get(timeout=_TICK_S)
+        return None
 
     def _handle(self, worker: WorkerProcess, name: str, payload: bytes, batch: _Batch) -> None:
         if name == "raise":

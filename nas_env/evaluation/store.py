@@ -156,6 +156,15 @@ class EvaluationStore:
         with self._writing() as connection:
             return connection.execute(query, tuple(kinds)).rowcount
 
+    def check(self) -> None:
+        """Open the store and take its write lock once.
+
+        Raises:
+            StoreError: it cannot be opened, or not be written.
+        """
+        with self._writing():
+            pass
+
     def __len__(self) -> int:
         with self._reading() as connection:
             return int(connection.execute("SELECT count(*) FROM evaluations").fetchone()[0])
@@ -227,7 +236,7 @@ def open_store(store: "str | Path | EvaluationStore | None") -> EvaluationStore 
     """
     if isinstance(store, str | Path):
         store = EvaluationStore(store)
-        len(store)  # a store that cannot be used is to fail now, not after the first training
+        store.check()  # a store that cannot be used is to fail now, not after the first training
     if store is None or isinstance(store, EvaluationStore):
         return store
     raise StoreError(f"A store is a path to an SQLite file or None, got {store!r}.")

@@ -94,8 +94,11 @@ class WorkerProcess:
             self._stdin.close()
 
     def describe_exit(self) -> str:
-        """How a dead process ended, for a message."""
-        code = self._process.wait()
+        """How a process that went silent ended, for a message; it is given a moment to do so."""
+        try:
+            code = self._process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            return "it closed its pipe"
         if code >= 0:
             return f"exit code {code}"
         with suppress(ValueError):
@@ -105,12 +108,20 @@ class WorkerProcess:
 
 def _talk(worker: WorkerProcess, stdout: BinaryIO, task: bytes, events: Events) -> None:
     """Thread: send the task (it may be larger than a pipe holds), then pass on what comes."""
-    worker.send("path", json.dumps([os.path.abspath(entry) for entry in sys.path]).encode())
+    worker.send("path", json.dumps(_import_path()).encode())
     worker.send("task", task)
     with stdout:
         while (message := read_message(stdout)) is not None:
             events.put((worker, message))
     events.put((worker, None))
+
+
+def _import_path() -> list[str]:
+    """``sys.path``, relative folders made absolute; entries of import hooks as they are."""
+    entries = [os.fspath(entry) for entry in sys.path]
+    return [
+        os.path.abspath(entry) if not entry or os.path.isdir(entry) else entry for entry in entries
+    ]
 
 
 def _environment() -> dict[str, str]:

@@ -88,3 +88,12 @@ def test_metric_name_is_the_users() -> None:
     evaluator = CallableEvaluator(lambda *_: 70.0, metric_name="perplexity")
     assert evaluator.metric_name == "perplexity"
     assert evaluator.evaluate(ARCHITECTURES[:1], 0)[0].metric_name == "perplexity"
+
+
+def test_a_message_that_is_not_valid_text_can_still_be_stored() -> None:
+    def function(architecture: Any, seed: int) -> float:
+        raise RuntimeError("bad \udcff byte " * 1000)
+
+    message = CallableEvaluator(function).evaluate(ARCHITECTURES[:1], 0)[0].message
+    assert message.startswith("RuntimeError: bad ? byte")
+    assert len(message.encode()) <= 500

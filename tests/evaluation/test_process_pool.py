@@ -93,18 +93,24 @@ def test_no_worker_waits_for_another(make_pool: MakePool, tmp_path: Path) -> Non
 
 
 def test_workers_start_once_and_keep_their_data(make_pool: MakePool, tmp_path: Path) -> None:
+    log = tmp_path / "prepared"
+
     class Loading(CallableTask):
         def prepare(self) -> None:
-            with (tmp_path / "prepared").open("a") as file:
+            with log.open("a") as file:
                 file.write(f"{os.getpid()}\n")
 
-    pool = make_pool(Loading(lambda *_: float(os.getpid()), "loading"))
-    used = {run(pool, 1, 2, 3, 4)[unit].metric for unit in (1, 2, 3, 4)}
-    used |= {run(pool, 5, 6, 7, 8)[unit].metric for unit in (5, 6, 7, 8)}
-    prepared = (tmp_path / "prepared").read_text().split()
+    def function(architecture: Any, seed: int) -> float:
+        while len(log.read_text().split()) < 2:  # both get work, however fast the first is
+            time.sleep(0.01)
+        return float(os.getpid())
+
+    pool = make_pool(Loading(function, "loading"))
+    results = [*run(pool, 1, 2, 3, 4).values(), *run(pool, 5, 6, 7, 8).values()]
+    prepared = log.read_text().split()
     assert len(prepared) == len(set(prepared)) == 2
-    assert used <= {float(pid) for pid in prepared}
-    assert float(os.getpid()) not in used
+    assert {item.metric for item in results} <= {float(pid) for pid in prepared}
+    assert str(os.getpid()) not in prepared
 
 
 def test_first_worker_prepares_alone(make_pool: MakePool, tmp_path: Path) -> None:
@@ -325,6 +331,43 @@ def test_results_nobody_waits_for_are_abandoned(make_pool: MakePool, tmp_path: P
     del results
     assert gone(busy)
     assert run(pool, 3)[3].metric == 3.0
+
+
+def test_a_caller_that_takes_its_time_makes_no_timeouts(make_pool: MakePool) -> None:
+    def function(architecture: Any, seed: int) -> float:
+        time.sleep(0.2 if seed == 1 else 0.6)
+        return float(seed)
+
+    results = make_pool(function, limits=WorkerLimits(1.0, grace_s=0.0)).run(jobs(1, 2))
+    assert next(results)[1].metric == 1.0
+    time.sleep(1.2)
+    assert [evaluation.metric for _, evaluation in results] == [2.0]
+
+
+def test_a_search_that_was_suspended_makes_no_timeouts(
+    make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-Z and an hour, the hour is not held against the child."""
+    monkeypatch.setattr("nas_env.evaluation.process_pool._ASLEEP_S", 0.5)
+
+    def function(architecture: Any, seed: int) -> float:
+        time.sleep(0.1 if seed == 1 else 1.8)
+        return float(seed)
+
+    results = make_pool(function, limits=WorkerLimits(1.0, grace_s=0.0)).run(jobs(1, 2))
+    assert next(results)[1].metric == 1.0
+    time.sleep(1.3)  # nobody looks at the workers
+    assert [evaluation.metric for _, evaluation in results] == [2.0]
+
+
+def test_a_second_run_before_the_first_is_read_is_refused(make_pool: MakePool) -> None:
+    pool = make_pool(lambda *_: 1.0)
+    first = pool.run(jobs(1, 2, 3, 4, 5))
+    next(first)
+    assert run(pool, 6)[6].metric == 1.0
+    with pytest.raises(ExecutorError, match="Another run"):
+        list(first)
+    assert run(pool, 7)[7].metric == 1.0
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
