@@ -124,7 +124,7 @@ class CellEnv(ArchitectureEnv):
     | `recipe` | `"quick"` | `"paper"`, `"fast"`, `"quick"`, a dict of changes, or a recipe |
     | `dataset` | by id | `"ptb"`, `"pydocs"`, or a folder of `*.train.txt`, `*.valid.txt` |
     | `data_dir` | None | where data sets known by name are, or are downloaded to |
-    | `evaluator` | `"local"` | `"local"`, `"process"`, or `(architecture, seed) -> metric` |
+    | `evaluator` | `"local"` | `"local"`, `"process"`, a function `(architecture, seed)` |
     | `workers` | None | worker processes of `"process"`; None = all cores |
     | `store` | None | SQLite file that keeps every metric, shared by any number of runs |
     | `device` | `"auto"` | `"auto"`, `"cpu"`, `"cuda"`, ... |

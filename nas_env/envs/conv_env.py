@@ -167,7 +167,7 @@ class ConvEnv(ArchitectureEnv):
     | `recipe` | `"quick"` | `"paper"`, `"fast"`, `"quick"`, a dict of changes, or a recipe |
     | `dataset` | by id | `"cifar10"`, `"digits"`, or an image folder `train/CLASS/*.png` |
     | `data_dir` | None | where data sets known by name are, or are downloaded to |
-    | `evaluator` | `"local"` | `"local"`, `"process"`, or `(architecture, seed) -> metric` |
+    | `evaluator` | `"local"` | `"local"`, `"process"`, a function `(architecture, seed)` |
     | `workers` | None | worker processes of `"process"`; None = all cores |
     | `store` | None | SQLite file that keeps every metric, shared by any number of runs |
     | `device` | `"auto"` | `"auto"`, `"cpu"`, `"cuda"`, ... |

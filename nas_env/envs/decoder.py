@@ -5,7 +5,7 @@ from typing import Any
 
 from nas_env.space.layout import Architecture, SearchSpace
 
-REMEMBERED = 16384  # architectures; some tens of megabytes for deep networks
+REMEMBERED_TOKENS = 500_000  # of all architectures together: some tens of megabytes
 
 
 class Decoder:
@@ -17,6 +17,7 @@ class Decoder:
 
     def __init__(self, search_space: SearchSpace[Any]) -> None:
         self._search_space = search_space
+        self._limit = REMEMBERED_TOKENS // len(search_space.layout) + 1
         self._known: dict[tuple[int, ...], Architecture] = {}
 
     def __call__(self, tokens: Iterable[int]) -> Architecture:
@@ -25,10 +26,10 @@ class Decoder:
         architecture: Architecture | None = self._known.get(key)
         if architecture is None:
             architecture = self._search_space.decode(key)
-            if len(self._known) >= REMEMBERED:
+            if len(self._known) >= self._limit:
                 self._known.clear()
             self._known[key] = architecture
         return architecture
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_search_space": self._search_space, "_known": {}}
+        return {**self.__dict__, "_known": {}}
