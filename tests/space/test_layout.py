@@ -3,14 +3,17 @@
 import itertools
 import pickle
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nas_env.child.cost import conv_cost
 from nas_env.errors import ConfigurationError, InvalidTokenError
 from nas_env.space.choices import ChoiceSpace
 from nas_env.space.conv import ConvSpace
+from nas_env.space.conv_architecture import ConvArchitecture
 from nas_env.space.layer_types import LayerTypesSpace
 from nas_env.space.layout import SearchSpace
 
@@ -61,13 +64,18 @@ def valid_sequences(space: AnySpace) -> list[tuple[int, ...]]:
     return prefixes
 
 
-def round_trip(space: AnySpace, count: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for num_layers in {space.min_layers, space.num_layers, space.max_layers}:
-        share = count // 3
-        for row in space.sample_batch(rng, share, num_layers)[:, : space.length(num_layers)]:
-            tokens = tuple(row.tolist())
-            assert space.encode(space.decode(tokens)) == tokens
+def check_sequences(space: AnySpace, count: int, num_layers: int) -> None:
+    """Random sequences decode, encode back to the same tokens, and cost something sane."""
+    batch = space.sample_batch(np.random.default_rng(num_layers), count, num_layers)
+    for row in batch[:, : space.length(num_layers)].tolist():
+        architecture = space.decode(row)
+        assert space.encode(architecture) == tuple(row)
+        if isinstance(architecture, ConvArchitecture):
+            cost = conv_cost(architecture)
+            # Poolings and normalisations pass all their input channels on, so 20 layers can be big.
+            limits = (50e6, 50e9, 50e6) if num_layers < 20 else (1e9, 1e12, 1e10)
+            for value, limit in zip(astuple(cost), limits, strict=True):
+                assert 10 < value < limit
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -79,15 +87,15 @@ def test_size_counts_the_architectures_one_by_one(name: str) -> None:
     assert type(space.size) is int
 
 
-def test_random_sequences_decode_and_encode_back(space: AnySpace) -> None:
-    round_trip(space, 600, seed=1)
+def test_2000_random_sequences_decode_and_encode_back(space: AnySpace) -> None:
+    for num_layers in (space.min_layers, space.max_layers):
+        check_sequences(space, 200, num_layers)
+    check_sequences(space, 1_600, space.num_layers)
 
 
 @pytest.mark.slow
 def test_100000_random_sequences_decode_and_encode_back(space: AnySpace) -> None:
-    rng = np.random.default_rng(2)
-    for row in space.sample_batch(rng, 100_000)[:, : space.length()].tolist():
-        assert space.encode(space.decode(row)) == tuple(row)
+    check_sequences(space, 100_000, space.num_layers)
 
 
 def test_samples_obey_the_masks_and_reach_every_option(space: AnySpace) -> None:
