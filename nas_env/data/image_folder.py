@@ -79,7 +79,7 @@ def list_image_folder(root: Path, part: Part) -> FolderListing:
     if not base.is_dir():
         raise DatasetNotFoundError(
             f"No image folder at {root}: expected {base}/CLASS/*.png (or .jpg), one sub-folder per "
-            f"class. {OFFLINE_ALTERNATIVES}"
+            f"class. Data sets with a name: cifar10, digits. {OFFLINE_ALTERNATIVES}"
         )
     classes = sorted(p.name for p in base.iterdir() if p.is_dir() and not p.name.startswith("."))
     members = {name: _image_files(base / name) for name in classes}
