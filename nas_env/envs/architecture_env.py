@@ -164,7 +164,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         )
         super().reset(seed=seed)
         if seed is not None:
-            self.run_seed = int(seed)
+            self.run_seed = seed
         self._num_layers = depth
         self._length = self.search_space.length(depth)
         self._position = 0

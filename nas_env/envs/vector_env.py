@@ -138,7 +138,7 @@ class ArchitectureVectorEnv(Base):
             ConfigurationError: an unknown option, a depth out of range, a mask of another shape.
         """
         given = check_options(options, ("num_layers", "reset_mask"))
-        if seed is not None and not isinstance(seed, int | np.integer):
+        if seed is not None and not isinstance(seed, int):
             raise ConfigurationError(
                 f"seed is {seed!r}; give one integer: all sub-environments share the run seed."
             )
@@ -146,7 +146,7 @@ class ArchitectureVectorEnv(Base):
         depths = depths_of(self.search_space, given.get("num_layers"), self.num_envs)
         super().reset(seed=seed)
         if seed is not None:
-            self.run_seed = int(seed)
+            self.run_seed = seed
         self._depths[rows] = depths[rows]
         self._start(rows)
         self._set_masks()

@@ -356,3 +356,33 @@ def test_ansi_rendering_returns_the_drawing_and_human_prints_it(
         *("width: 16", "activation: relu", "depth: 3"),
         "metric 48, reward 48",
     ]
+
+
+def test_no_order_of_calls_leaves_the_episode_in_doubt() -> None:
+    """Resets, good and bad tokens in any order, against a model of a few lines."""
+    space = LayerTypesSpace(num_layers=2, max_layers=3)
+    env = ArchitectureEnv(space, lambda a, s: 0.5)
+    rng = np.random.default_rng(0)
+    written: list[int] = []
+    length = 0
+    for _ in range(4000):
+        if rng.random() < 0.02:
+            depth = int(rng.integers(1, 4))
+            obs, _ = env.reset(options={"num_layers": depth})
+            written, length = [], space.length(depth)
+        else:
+            token = int(rng.integers(-1, 6))
+            valid = 0 <= token < 5 and bool(env.action_masks()[token])
+            if len(written) == length:
+                with pytest.raises(ResetNeededError):
+                    env.step(token)
+                continue
+            if not valid:
+                with pytest.raises(InvalidTokenError):
+                    env.step(token)
+                continue
+            obs, reward, terminated, _, _ = env.step(token)
+            written.append(token)
+            assert terminated == (len(written) == length) == (reward == 0.5)
+        expected = [token + 1 for token in written] + [0] * (len(space.layout) - len(written))
+        assert obs["tokens"].tolist() == expected and obs["position"] == len(written)

@@ -60,6 +60,19 @@ def test_every_id_plays_to_the_end_and_names_its_child(env_id: str) -> None:
 
 
 @pytest.mark.parametrize("env_id", IDS)
+def test_masks_reach_through_wrappers_and_into_sampling(env_id: str) -> None:
+    env = gym.make(env_id, evaluator=measure)
+    _, info = env.reset(seed=0)
+    terminated = False
+    while not terminated:
+        masks = env.get_wrapper_attr("action_masks")()
+        token = env.action_space.sample(info["action_mask"])
+        assert masks[token] and masks.tolist() == info["action_mask"].tolist()
+        _, _, terminated, _, info = env.step(token)
+    assert info["state"] == "complete"
+
+
+@pytest.mark.parametrize("env_id", IDS)
 def test_the_same_seed_plays_the_same_episode(env_id: str) -> None:
     outcomes = [play(gym.make(env_id, evaluator=measure), seed) for seed in (1, 1, 2)]
     assert outcomes[0][0] == outcomes[1][0] != outcomes[2][0]
