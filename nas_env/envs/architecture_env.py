@@ -235,7 +235,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         info = terminal_info(evaluation, self.metric_name)
         info["action_mask"] = self._mask_copy()
         if self.render_mode == "human":
-            print(f"{self._draw()}\n{outcome_text(evaluation, reward)}")
+            print(self._draw())
         return self._observe(), reward, True, False, info
 
     def _set_mask(self, position: int) -> None:
@@ -253,6 +253,8 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         }
 
     def _draw(self) -> str:
-        return draw_tokens(
-            self.search_space, self._tokens[: self._position].tolist(), self._num_layers
-        )
+        tokens = self._tokens[: self._position].tolist()
+        drawing = draw_tokens(self.search_space, tokens, self._num_layers)
+        if self.evaluation is None or self._position < self._length:
+            return drawing
+        return f"{drawing}\n{outcome_text(self.evaluation, self.reward)}"

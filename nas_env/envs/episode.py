@@ -116,9 +116,10 @@ def terminal_info(evaluation: Evaluation, metric_name: MetricName) -> dict[str, 
     return info
 
 
-def outcome_text(evaluation: Evaluation, reward: float) -> str:
+def outcome_text(evaluation: Evaluation, reward: Reward) -> str:
     """One line about a trained child, for people."""
     if evaluation.metric is None:
         return f"failed ({evaluation.failure}): {evaluation.message}"
     size = f", {evaluation.parameters:,} parameters" if evaluation.parameters else ""
-    return f"{evaluation.metric_name} {evaluation.metric:.4g}, reward {reward:.4g}{size}"
+    earned = reward_of(evaluation, reward)
+    return f"{evaluation.metric_name} {evaluation.metric:.4g}, reward {earned:.4g}{size}"

@@ -350,12 +350,12 @@ def test_ansi_rendering_returns_the_drawing_and_human_prints_it(
     env.reset()
     env.step(1)
     assert env.render() == "     width: 16\nactivation: ?\n     depth: ?"
-    assert capsys.readouterr().out == ""
+    env.step(0)
+    env.step(2)
+    finished = "width: 16\nactivation: relu\ndepth: 3\nmetric 48, reward 48"
+    assert env.render() == finished and capsys.readouterr().out == ""
     play(make_choices(render_mode="human"), [1, 0, 2])
-    assert capsys.readouterr().out.splitlines() == [
-        *("width: 16", "activation: relu", "depth: 3"),
-        "metric 48, reward 48",
-    ]
+    assert capsys.readouterr().out == f"{finished}\n"
 
 
 def test_no_order_of_calls_leaves_the_episode_in_doubt() -> None:
@@ -386,3 +386,12 @@ def test_no_order_of_calls_leaves_the_episode_in_doubt() -> None:
             assert terminated == (len(written) == length) == (reward == 0.5)
         expected = [token + 1 for token in written] + [0] * (len(space.layout) - len(written))
         assert obs["tokens"].tolist() == expected and obs["position"] == len(written)
+
+
+def test_a_failed_child_is_drawn_with_its_reason() -> None:
+    def explode(architecture: Any, seed: int) -> float:
+        raise MemoryError("32 GB wanted")
+
+    env = ArchitectureEnv(ChoiceSpace(WIDTHS), explode, render_mode="ansi")
+    play(env, [0, 0, 0])
+    assert str(env.render()).endswith("\nfailed (out_of_memory): MemoryError: 32 GB wanted")
