@@ -13,7 +13,7 @@ struct Sequence {
   const int32_t *program;      // see tree.h
   const int64_t *batch_sizes;  // (steps,)
   int64_t steps, hidden, threads;
-  void *gates_x;        // (n, N * H) x W_x; forward adds h W_h to it if gates_h is null
+  void *gates_x;        // (n, N * H) x W_x; forward leaves in it what backward needs
   void *gates_h;        // (n, N * H) h W_h + b, written by forward; null when every leaf adds
   void *weight_h;       // (H, N * H)
   void *packed;         // work space for weight_h in panels
@@ -53,16 +53,15 @@ void step_forward(const Sequence &s, const Cell &cell, int64_t first, int64_t ro
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
   for (int64_t row = 0; row < rows; ++row) {
     Block<T> block;
-    const T *gates_x = at<T>(s.gates_x, first + row, width);
+    T *gates_x = at<T>(s.gates_x, first + row, width);
     const T *gates_h = at<T>(s.gates_h, first + row, width);
     T *new_hidden = at<T>(s.hidden_all, first + row, hidden);
     T *new_memory = at<T>(s.memory_all, first + row, hidden);
     for (int64_t j = 0; j < hidden; j += kBlock) {
       const int count = int(hidden - j < kBlock ? hidden - j : kBlock);
-      block.forward(cell, gates_x + j, gates_h ? gates_h + j : nullptr, memory + row * hidden + j,
-                    hidden, count);
+      block.template forward<false>(cell, gates_x + j, gates_h ? gates_h + j : nullptr,
+                                    memory + row * hidden + j, new_memory + j, hidden, count);
       memcpy(new_hidden + j, block.value[cell.nodes - 1], count * sizeof(T));
-      memcpy(new_memory + j, block.before[cell.cell_index], count * sizeof(T));
     }
   }
 }
@@ -75,7 +74,7 @@ void step_backward(const Sequence &s, const Cell &cell, int64_t first, int64_t r
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
   for (int64_t row = 0; row < rows; ++row) {
     Block<T> block;
-    const T *gates_x = at<T>(s.gates_x, first + row, width);
+    T *gates_x = at<T>(s.gates_x, first + row, width);
     const T *gates_h = at<T>(s.gates_h, first + row, width);
     T *grad_x = at<T>(s.grad_gates_x, first + row, width);
     T *grad_h = at<T>(s.grad_gates_h, first + row, width);
@@ -86,7 +85,8 @@ void step_backward(const Sequence &s, const Cell &cell, int64_t first, int64_t r
       const int count = int(hidden - j < kBlock ? hidden - j : kBlock);
       const int n = (count + kRound - 1) / kRound * kRound;
       const T *block_h = gates_h ? gates_h + j : nullptr;
-      block.forward(cell, gates_x + j, block_h, memory + row * hidden + j, hidden, count);
+      block.template forward<true>(cell, gates_x + j, block_h, memory + row * hidden + j, nullptr,
+                                   hidden, count);
       T *grad_root = block.grad[cell.nodes - 1];
       for (int i = 0; i < count; ++i) grad_root[i] = grad_here[j + i] + grad_later[j + i];
       for (int i = count; i < n; ++i) grad_root[i] = 0;

@@ -26,6 +26,8 @@ struct Cell {
   int combination(int node) const { return functions[2 * node]; }
   int activation(int node) const { return functions[2 * node + 1]; }
   int left(int node) const { return 2 * (node - leaves); }
+  // Whether forward replaces this leaf's x W_x by its activation, all that backward needs of it.
+  bool kept(int leaf) const { return combination(leaf) == kAdd && activation(leaf) != kSin; }
 };
 
 #define FOR_BLOCK for (int i = 0; i < n; ++i)
@@ -49,17 +51,29 @@ template <typename T> inline bool within(const T *x, T limit, int n) {
   return largest <= limit;
 }
 
-template <typename T> inline void activate(int kind, const T *__restrict x, T *__restrict out, int n) {
+// A loop of its own: inside the others compilers turn it into slower code.
+template <typename T> inline void clamp_all(T *x, T limit, int n) {
+  FOR_BLOCK x[i] = clamp(x[i], limit);
+}
+
+// In place
+template <typename T> inline void activate(int kind, T *x, int n) {
   switch (kind) {
-  case kIdentity: FOR_BLOCK out[i] = x[i]; break;
-  case kTanh: FOR_BLOCK out[i] = tanh_of(x[i]); break;
-  case kSigmoid: FOR_BLOCK out[i] = sigmoid(x[i]); break;
-  case kRelu: FOR_BLOCK out[i] = x[i] < 0 ? T(0) : x[i]; break;
+  case kIdentity: break;
+  case kTanh:
+    clamp_all(x, Real<T>::tanh_limit, n);
+    FOR_BLOCK x[i] = tanh_of(x[i]);
+    break;
+  case kSigmoid:
+    clamp_all(x, Real<T>::exp_limit, n);
+    FOR_BLOCK x[i] = sigmoid(x[i]);
+    break;
+  case kRelu: FOR_BLOCK x[i] = x[i] < 0 ? T(0) : x[i]; break;
   default:
     if (within(x, Real<T>::sin_limit, n))
-      FOR_BLOCK out[i] = sin_of(x[i]);
+      FOR_BLOCK x[i] = sin_of(x[i]);
     else
-      FOR_BLOCK out[i] = T(__builtin_sin(double(x[i])));
+      FOR_BLOCK x[i] = T(__builtin_sin(double(x[i])));
   }
 }
 
@@ -105,41 +119,50 @@ inline void combine_backward(int kind, const T *__restrict a, const T *__restric
 // One block of elements of one row. Node buffers are computed up to a multiple of kRound; what lies
 // beyond the block's end is never stored.
 template <typename T> struct Block {
-  alignas(64) T before[kMaxNodes][kBlock];  // before the activation
   alignas(64) T value[kMaxNodes][kBlock];   // what the parent reads
   alignas(64) T grad[kMaxNodes][kBlock];    // with respect to value
-  alignas(64) T uninjected[kBlock], injected[kBlock], memory[kBlock], grad_memory[kBlock],
-      ones[kBlock];
+  alignas(64) T before[kMaxNodes][kBlock];  // before the activation, of nodes with a sine
+  alignas(64) T uninjected[kBlock], injected[kBlock], memory[kBlock], grad_memory[kBlock];
 
-  // gates_h may be null when every leaf adds and gates_x holds the sum.
-  void forward(const Cell &cell, const T *gates_x, const T *gates_h, const T *memory_in,
+  // Evaluates all nodes. gates_h may be null when every leaf adds and gates_x holds the sum. The
+  // first time (`again` false) it writes c_t to new_memory and the activations of kept leaves over
+  // gates_x; again, before backward, it reads them there.
+  template <bool again>
+  void forward(const Cell &cell, T *gates_x, const T *gates_h, const T *memory_in, T *new_memory,
                int64_t stride, int count) {
     const int n = (count + kRound - 1) / kRound * kRound;
     copy_in(memory, memory_in, count, n);
     for (int node = 0; node < cell.nodes; ++node) {
-      T *x = before[node];
-      if (node < cell.leaves) {
-        const T *from_x = gates_x + node * stride;
-        if (gates_h)
-          combine(cell.combination(node), from_x, gates_h + node * stride, x, count);
-        else
-          memcpy(x, from_x, count * sizeof(T));
+      T *x = value[node];
+      T *from_x = gates_x + node * stride;
+      const bool leaf = node < cell.leaves, kept = leaf && cell.kept(node);
+      if (leaf && (!gates_h || (again && kept))) {
+        copy_in(x, from_x, count, n);
+      } else if (leaf) {
+        combine(cell.combination(node), from_x, gates_h + node * stride, x, count);
         for (int i = count; i < n; ++i) x[i] = 0;
       } else {
         const int left = cell.left(node);
         combine(cell.combination(node), value[left], value[left + 1], x, n);
       }
-      if (node != cell.inject_index) {
-        activate(cell.activation(node), x, value[node], n);
-        continue;
+      if (!again && node == cell.cell_index) memcpy(new_memory, x, count * sizeof(T));
+      if (!again || !kept) {
+        if (again && cell.activation(node) == kSin) memcpy(before[node], x, n * sizeof(T));
+        activate(cell.activation(node), x, n);
+        if (!again && kept) memcpy(from_x, x, count * sizeof(T));
       }
-      activate(cell.activation(node), x, uninjected, n);
-      combine(cell.combination(cell.nodes), uninjected, memory, injected, n);
-      activate(cell.activation(cell.nodes), injected, value[node], n);
+      if (node == cell.inject_index) inject(cell, x, n);
     }
   }
 
-  // After forward: grad[root] and grad_memory (of c_t) are given; writes the gradients of the gates
+  void inject(const Cell &cell, T *x, int n) {
+    memcpy(uninjected, x, n * sizeof(T));
+    combine(cell.combination(cell.nodes), uninjected, memory, x, n);
+    memcpy(injected, x, n * sizeof(T));
+    activate(cell.activation(cell.nodes), x, n);
+  }
+
+  // After forward<true>: grad[root] and grad_memory (of c_t) are given; writes the gradients of the gates
   // and, into grad_memory, of c_{t-1}. grad_gates_h may be null when every leaf adds.
   void backward(const Cell &cell, const T *gates_x, const T *gates_h, T *grad_gates_x,
                 T *grad_gates_h, int64_t stride, int count) {

@@ -11,13 +11,13 @@ template <typename T> struct Real;
 
 template <> struct Real<float> {
   using Bits = int32_t;
-  static constexpr int mantissa_bits = 23, exp_degree = 8, sin_terms = 7;
+  static constexpr int mantissa_bits = 23, exp_degree = 7, sin_terms = 7;
   static constexpr Bits one = 0x3f800000;
   static constexpr float round_magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   static constexpr float pi_high = 3.140625f, pi_middle = 9.67502593994140625e-4f,
                          pi_low = 1.509957990978376432e-7f;
-  static constexpr float exp_limit = 87.0f, tanh_limit = 20.0f, sin_limit = 8192.0f;
+  static constexpr float exp_limit = 87.0f, tanh_limit = 10.0f, sin_limit = 8192.0f;
 };
 
 template <> struct Real<double> {
@@ -29,7 +29,7 @@ template <> struct Real<double> {
                           ln2_low = 1.90821492927058770002e-10;
   static constexpr double pi_high = 3.14159250259399414062, pi_middle = 1.50995788317231927070e-7,
                           pi_low = 1.07806057163162381e-14;
-  static constexpr double exp_limit = 700.0, tanh_limit = 44.0, sin_limit = 1e6;
+  static constexpr double exp_limit = 700.0, tanh_limit = 22.0, sin_limit = 1e6;
 };
 
 template <typename T> constexpr T inverse_factorial(int n) {
@@ -79,14 +79,16 @@ template <typename T> struct SplitExp {
   }
 };
 
+// For |x| <= exp_limit
 template <typename T> inline T sigmoid(T x) {
-  const SplitExp<T> e(clamp(-x, Real<T>::exp_limit));
+  const SplitExp<T> e(-x);
   return T(1) / (T(1) + (e.power * e.rest + e.power));
 }
 
-// tanh(x) = (e - 1) / (e + 1) with e = exp(2x); e - 1 without cancellation near 0
+// tanh(x) = (e - 1) / (e + 1) with e = exp(2x); e - 1 without cancellation near 0.
+// For |x| <= tanh_limit
 template <typename T> inline T tanh_of(T x) {
-  const SplitExp<T> e(clamp(T(2) * x, Real<T>::tanh_limit));
+  const SplitExp<T> e(T(2) * x);
   const T e_minus_1 = e.power * e.rest + (e.power - T(1));
   return e_minus_1 / (e_minus_1 + T(2));
 }
