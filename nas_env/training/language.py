@@ -140,6 +140,8 @@ class LanguageTraining:
             torch.manual_seed(seed)
             child = LanguageModel(cell, self.sizes, recipe.dropout, recipe.init_scale)
         self.child = child.to(self.device)
+        if recipe.unigram_bias:
+            self._set_unigram_bias()
         self.update = make_update(self.child, recipe)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
 
@@ -172,6 +174,12 @@ class LanguageTraining:
         batch = batch or self.recipe.evaluation_batch
         streams = evaluation_streams(text, batch, self.data.vocabulary.end_of_line)
         return perplexity_of(self.child, streams)
+
+    @torch.no_grad()
+    def _set_unigram_bias(self) -> None:
+        """Start at log((n_v + 1) / (n + V)) for each token v: guessing by frequency."""
+        counts = torch.bincount(self.data.train, minlength=self.sizes.vocabulary_size) + 1
+        self.child.softmax.bias.copy_((counts / counts.sum()).log())
 
     def _train_epoch(self, rate: float) -> float:
         """One pass over the training text; return the training perplexity."""

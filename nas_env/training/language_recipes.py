@@ -53,6 +53,8 @@ class LanguageRecipe:
         tied: embedding and softmax share their weights.
         dropout: what is dropped; see ``LanguageDropout``.
         init_scale: weights start in U(-init_scale, init_scale).
+        unigram_bias: the softmax bias starts at the log frequency of each token of the training
+            text, so that a short training is not spent on learning it.
         optimiser: ``"sgd"`` (no momentum) or ``"adam"``.
         learning_rate: of the loss summed over time and averaged over the batch.
         constant_epochs: epochs before the rate starts to fall.
@@ -83,6 +85,7 @@ class LanguageRecipe:
     tied: bool = False
     dropout: LanguageDropout = field(default_factory=LanguageDropout)
     init_scale: float = 0.05
+    unigram_bias: bool = False
     optimiser: Optimiser = "sgd"
     learning_rate: float = 1.0
     constant_epochs: int = 6

@@ -121,6 +121,13 @@ def test_the_gradient_is_of_the_loss_summed_over_time_and_averaged_over_the_batc
     torch.testing.assert_close(change, (counts - 32 / 10) / 4, rtol=1e-4, atol=1e-5)
 
 
+def test_a_unigram_bias_starts_a_child_at_the_frequency_of_words() -> None:
+    data = text_data()
+    recipe = replace(TINY, unigram_bias=True, init_scale=1e-9, learning_rate=1e-9)
+    outcome = train_language_child("lstm", data, recipe, 0, "cpu")
+    assert outcome.metric == pytest.approx(unigram_perplexity(data), rel=0.01)
+
+
 def test_a_gradient_longer_than_the_limit_is_shortened_to_it() -> None:
     module = nn.Linear(2, 1, bias=False)
     before = module.weight.detach().clone()
