@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nas_env.child.recurrent_cell import RecurrentCell as RecurrentCell
     from nas_env.child.recurrent_layer import RecurrentLayer as RecurrentLayer
     from nas_env.envs.architecture_env import ArchitectureEnv as ArchitectureEnv
+    from nas_env.envs.vector_env import ArchitectureVectorEnv as ArchitectureVectorEnv
     from nas_env.space import published as published
     from nas_env.space.architecture_json import architecture_from_json as architecture_from_json
     from nas_env.space.architecture_json import load_architecture as load_architecture
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 _HOME = {  # public name -> module that owns it
     "ArchitectureEnv": "nas_env.envs.architecture_env",
+    "ArchitectureVectorEnv": "nas_env.envs.vector_env",
     "ChoiceSpace": "nas_env.space.choices",
     "RecurrentCell": "nas_env.child.recurrent_cell",
     "RecurrentLayer": "nas_env.child.recurrent_layer",
