@@ -76,26 +76,37 @@ def prepare(options: TrainOptions) -> Launch:
     resolved_options(options.agent, agent_options)
     options = _resolve_places(options, spec.id)
     arguments = _arguments(options, preset, spec.kwargs, family)
-    per_update = options.children_per_update or preset.children_per_update
+    settings = _settings(options, preset)
     if options.retry_failed:
         banner += _forget_failures(Path(str(options.store)))
-    env = open_environment(str(options.env), max(1, per_update), None, arguments)
+    env = open_environment(str(options.env), settings.children_per_update, None, arguments)
     description = {
         **describe_environment(env),
         "preset": options.preset,
-        "command": options.to_json(),
+        "command": replace(options, resume=False, retry_failed=False).to_json(),
     }
-    settings = SearchSettings(
-        children=options.children or (None if options.hours else preset.children),
-        hours=options.hours or preset.hours,
+    if options.num_layers is None:
+        settings = replace(settings, schedule=_schedule(preset, env))
+    search = Search(env, options.agent, settings, options.run_dir, agent_options, description)
+    return Launch(search, env, options, banner)
+
+
+def _settings(options: TrainOptions, preset: Preset) -> SearchSettings:
+    """Budget and steps: what was given, else the preset's."""
+    per_update = options.children_per_update
+    if per_update is None:
+        per_update = preset.children_per_update
+    children, hours = options.children, options.hours
+    if children is None and hours is None:
+        children, hours = preset.children, preset.hours
+    return SearchSettings(
+        children=children,
+        hours=hours,
         children_per_update=per_update,
         seed=options.seed,
-        schedule=None if options.num_layers else _schedule(preset, env),
         resume=options.resume,
         progress=options.progress,
     )
-    search = Search(env, options.agent, settings, options.run_dir, agent_options, description)
-    return Launch(search, env, options, banner)
 
 
 def _choose_env(options: TrainOptions) -> tuple[TrainOptions, str]:
@@ -150,7 +161,7 @@ def _arguments(
     given |= {"evaluator": options.executor, "store": str(options.store), "device": options.device}
     if family == "image" and options.num_layers is None and "num_layers" not in registered:
         given["num_layers"] = preset.num_layers
-    dataset = str(options.dataset or registered["dataset"])
+    dataset = str(registered["dataset"] if options.dataset is None else options.dataset)
     recipe = options.recipe_value() or preset.recipe
     given["recipe"] = _resolved_recipe(options, family, dataset, recipe)
     return {name: value for name, value in given.items() if value is not None}

@@ -51,7 +51,7 @@ IMAGE = {
         recipe="quick",
         children=128,
         num_layers=6,
-        agents={"reinforce": {"learning_rate": 1.5e-2}, "evolution": SMALL_POPULATION},
+        agents={"reinforce": {"learning_rate": 2e-2}, "evolution": SMALL_POPULATION},
     ),
     "fast": Preset(
         recipe="fast",
@@ -70,7 +70,7 @@ LANGUAGE = {
     "quick": Preset(
         recipe="quick",
         children=64,
-        agents={"reinforce": {"learning_rate": 1.5e-2}, "evolution": SMALL_POPULATION},
+        agents={"reinforce": {"learning_rate": 2e-2}, "evolution": SMALL_POPULATION},
     ),
     "fast": Preset(
         recipe="fast",

@@ -1,0 +1,120 @@
+"""SIGKILL at random instants of a real search: it ends as if nothing had happened."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agents.checkpoint import load_checkpoint
+from nas_env.evaluation.store import EvaluationStore
+
+pytestmark = pytest.mark.slow
+KILLS = int(os.environ.get("NAS_ENV_KILLS", "6"))
+RECIPE = {"name": "quick", "epochs": 2, "reward_epochs": 1, "train_images": 256}
+DRIVER = """
+import os, sys
+from pathlib import Path
+from nas_env.evaluation.image_task import ImageTask
+from nas_env.evaluation.seeding import architecture_key
+from nas_env.evaluation.store import EvaluationStore, ResultKey
+
+real = ImageTask.run
+
+def run(self, job):
+    key = ResultKey(architecture_key(job.architecture), *self.key(), job.seed)
+    with EvaluationStore(os.environ["STORE"]) as store:
+        again = key in store
+    with Path(os.environ["LOG"]).open("a") as log:
+        log.write(f"{'again' if again else 'first'}\\n")
+    return real(self, job)
+
+ImageTask.run = run
+
+if __name__ == "__main__":
+    from scripts.train_agent import main
+    sys.exit(main())
+"""
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    folder.mkdir(exist_ok=True)
+    driver = folder / "driver.py"
+    driver.write_text(DRIVER)
+    root = Path(__file__).parents[2]
+    environment = {
+        **os.environ,
+        "STORE": str(folder / "store.sqlite"),
+        "LOG": str(folder / "log"),
+        "PYTHONPATH": str(root),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, str(driver), "--run-dir", str(folder / "run"), *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+def flags(agent: str, executor: str) -> list[str]:
+    return [
+        *("--env", "NAS-Digits-v0", "--recipe", json.dumps(RECIPE), "--num-layers", "2"),
+        *("--agent", agent, "--children", "30", "--children-per-update", "3", "--seed", "5"),
+        *("--executor", executor, "--workers", "2"),
+    ]
+
+
+def rows(folder: Path) -> list[tuple[str, ...]]:
+    """What must be equal of every episode: all but the time it took and where it came from."""
+    with (folder / "run" / "episodes.csv").open(newline="") as file:
+        keys = ("number", "tokens", "architecture", "metric", "reward", "state", "failure")
+        return [tuple(row[key] for key in keys) for row in csv.DictReader(file)]
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    checkpoint = load_checkpoint(folder / "run" / "checkpoint")
+    assert checkpoint is not None
+    return {name: array.tobytes() for name, array in checkpoint.agent.arrays.items()}
+
+
+@pytest.mark.parametrize(("agent", "executor"), [("reinforce", "local"), ("reinforce", "process")])
+def test_killed_at_random_instants_a_search_ends_exactly_like_an_uninterrupted_one(
+    agent: str, executor: str, tmp_path: Path
+) -> None:
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    begun = time.monotonic()
+    assert start(whole, *flags(agent, executor)).wait(timeout=600) == 0
+    duration = time.monotonic() - begun
+    clock, kills, status = random.Random(0), 0, -1
+    while status != 0:
+        resume = (pieces / "run" / "config.json").exists()
+        process = start(pieces, *(["--resume"] if resume else flags(agent, executor)))
+        try:
+            # After the last kill the search is left alone to finish.
+            limit = clock.uniform(0.2, 1.2) * duration if kills < KILLS else 600.0
+            status = process.wait(timeout=limit)
+            assert status == 0
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert rows(pieces) == rows(whole)
+    assert weights(pieces) == weights(whole)
+    assert "again" not in (pieces / "log").read_text(), "a finished child was trained twice"
+    with EvaluationStore(pieces / "store.sqlite") as store:
+        assert len(store) == len({row[2] for row in rows(pieces)})
+
+
+def test_the_same_seed_gives_the_same_episodes_with_1_2_and_3_workers(tmp_path: Path) -> None:
+    found = []
+    for workers in ("1", "2", "3"):
+        folder = tmp_path / workers
+        arguments = flags("reinforce", "process")
+        arguments[arguments.index("--workers") + 1] = workers
+        arguments[arguments.index("--children") + 1] = "12"
+        assert start(folder, *arguments).wait(timeout=600) == 0
+        found.append((rows(folder), weights(folder)))
+    assert found[0] == found[1] == found[2]

@@ -1,0 +1,235 @@
+"""The command line of a search: what it leaves and prints, every way to misuse it, signals."""
+
+import csv
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import nas_env
+from nas_env.evaluation.store import EvaluationStore
+from scripts.train_agent import main
+
+TINY = json.dumps({"name": "quick", "epochs": 1, "reward_epochs": 1, "train_images": 64})
+DIGITS = ["--env", "NAS-Digits-v0", "--recipe", TINY, "--num-layers", "1", "--executor", "local"]
+CHOICE = "Test-Choice-v0"
+SIGNALS: list[signal.Signals] = []
+"""Signals to send, one per child, from inside the evaluator."""
+
+
+def worth(architecture: Any, seed: int) -> float:
+    if SIGNALS:
+        signal.raise_signal(SIGNALS.pop())
+    return float(architecture["width"])
+
+
+def make_choice(**arguments: Any) -> nas_env.ArchitectureEnv:
+    space = nas_env.ChoiceSpace({"width": [1, 2, 3], "depth": [1, 2, 3]})
+    return nas_env.ArchitectureEnv(space, worth)
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test in a folder of its own, with an id of a user's own."""
+    monkeypatch.chdir(tmp_path)
+    gym.register(CHOICE, make_choice)
+    SIGNALS.clear()
+    yield
+    del gym.registry[CHOICE]
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "episodes.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def only_run(folder: Path) -> Path:
+    (config,) = (folder / "runs").glob("*/config.json")
+    return config.parent
+
+
+@pytest.mark.parametrize("agent", ["reinforce", "random", "evolution"])
+def test_a_search_of_real_children_leaves_a_run_folder_and_a_summary(
+    agent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*DIGITS, "--agent", agent, "--children", "4", "--children-per-update", "2"]) == 0
+    run, printed = only_run(tmp_path), capsys.readouterr().out
+    assert len(rows(run)) == 4
+    assert {"config.json", "updates.csv", "checkpoint", "best_architecture.txt"} <= {
+        path.name for path in run.iterdir()
+    }
+    best = max(float(row["metric"]) for row in rows(run))
+    assert f"best accuracy {best:.4f}" in printed
+    assert "4/4 children" in printed
+    assert str(run) in printed
+    assert (run / "best_architecture.txt").read_text().strip() in printed
+    with EvaluationStore(tmp_path / "runs" / "store.sqlite") as store:
+        assert len(store) == len({row["architecture"] for row in rows(run)})
+
+
+def test_the_recipe_with_its_numerics_is_pinned_in_the_run(tmp_path: Path) -> None:
+    assert main([*DIGITS, "--children", "1"]) == 0
+    recipe = json.loads((only_run(tmp_path) / "config.json").read_text())["environment"]["recipe"]
+    assert recipe["epochs"] == 1
+    assert recipe["numerics"] != "auto"
+
+
+def test_a_run_resumes_with_its_own_settings_and_a_larger_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = ["--children", "6", "--children-per-update", "2", "--seed", "3"]
+    assert main([*DIGITS, *whole, "--run-dir", "whole/run"]) == 0
+    short = ["--children", "2", "--children-per-update", "2", "--seed", "3"]
+    assert main([*DIGITS, *short, "--run-dir", "parts/run"]) == 0
+    assert main(["--resume", "--run-dir", "parts/run", "--children", "6"]) == 0
+    first, second = rows(tmp_path / "whole" / "run"), rows(tmp_path / "parts" / "run")
+    for key in ("number", "tokens", "metric", "reward", "state"):
+        assert [row[key] for row in first] == [row[key] for row in second]
+    assert "6/6 children" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+)
+def test_a_signal_leaves_a_resumable_run_and_says_how(
+    number: signal.Signals, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--env", CHOICE, "--children", "24", "--seed", "1"]
+    assert main([*arguments, "--run-dir", "whole"]) == 0
+    first_update = ["--env", CHOICE, "--children", "8", "--seed", "1", "--run-dir", "run"]
+    assert main(first_update) == 0
+    SIGNALS.append(number)
+    resume = ["--resume", "--run-dir", "run", "--children", "24"]
+    assert main(resume) == status
+    error = capsys.readouterr().err
+    assert "interrupted after 8 children" in error
+    told = re.search(r"--resume --run-dir (\S+)", error)
+    assert told is not None
+    assert main(["--resume", "--run-dir", told[1], "--children", "24"]) == 0
+    assert [row["tokens"] for row in rows(tmp_path / "run")] == [
+        row["tokens"] for row in rows(tmp_path / "whole")
+    ]
+
+
+def test_resume_with_other_settings_is_refused_and_names_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--env", CHOICE, "--children", "8", "--run-dir", "run"]) == 0
+    changed = ["--resume", "--run-dir", "run", "--learning-rate", "0.5", "--seed", "4"]
+    assert main(changed) == 2
+    error = capsys.readouterr().err
+    assert "agent_options.learning_rate" in error
+    assert "seed: 0 in the run, 4 now" in error
+
+
+def test_without_cifar10_the_default_is_the_digits_and_a_banner_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder, so nothing can be downloaded into it")
+    small = ["--recipe", TINY, "--num-layers", "1", "--executor", "local", "--children", "1"]
+    assert main([*small, "--data-dir", "file/data"]) == 0
+    printed = capsys.readouterr().out
+    assert "CIFAR-10 is neither on disk nor downloadable" in printed
+    config = json.loads((only_run(tmp_path) / "config.json").read_text())
+    assert config["env"] == "NAS-Digits-v0"
+
+
+def test_an_explicit_environment_without_its_data_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["--env", "NAS-CIFAR10-v0", "--data-dir", "file/data"]) == 2
+    assert "CIFAR-10 was not found" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--env", "NAS-Digit-v0"], "Did you mean 'NAS-Digits-v0'"),
+        (["--env", "nobody:NAS-Digits-v0"], "Unknown environment"),
+        (["--agent", "reinforced"], "Did you mean 'reinforce'"),
+        (["--preset", "quik"], "Did you mean 'quick'"),
+        (["--recipe", "slow"], "Unknown recipe 'slow'"),
+        (["--recipe", "{epochs: 1}"], "not valid JSON"),
+        (["--recipe", '{"epoch": 1}'], "epoch"),
+        (["--executor", "proces"], "Did you mean 'process'"),
+        (["--dataset", "no/such/folder"], "no/such/folder"),
+        (["--device", "tpu"], "tpu"),
+        (["--children", "0"], "children must be at least 1"),
+        (["--children-per-update", "-1"], "children_per_update must be at least 1"),
+        (["--hours", "-1"], "hours must be above 0"),
+        (["--workers", "0"], "workers is 0"),
+        (["--seed", "-1"], "seed must be 0 or more"),
+        (["--num-layers", "0"], "num_layers"),
+        (["--population", "5"], "Unknown hyper-parameter of agent 'reinforce': 'population'"),
+        (["--learning-rate", "-1"], "learning_rate must be > 0"),
+        (["--resume"], "--resume needs --run-dir"),
+        (["--resume", "--run-dir", "nowhere"], "holds no run"),
+        (["--store", "."], "store"),
+    ],
+)
+def test_a_wrong_argument_is_one_clear_message_and_status_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = [] if "--env" in arguments else ["--env", "NAS-Digits-v0"]
+    assert main([*base, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("error: ") == 1
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("flag", ["--learning-rat", "--childre_n", "--nonsense"])
+def test_an_unknown_flag_is_refused_with_status_2(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([flag, "1"])
+    assert caught.value.code == 2
+    assert flag.replace("_", "-") in capsys.readouterr().err.replace("_", "-")
+
+
+def test_flags_are_spelled_with_dashes_or_underscores() -> None:
+    assert main(["--env", CHOICE, "--children", "8", "--children_per_update", "4"]) == 0
+
+
+def test_help_explains_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    printed = capsys.readouterr().out
+    for flag in (
+        *("agent", "env", "preset", "recipe", "dataset", "data-dir", "children", "hours"),
+        *("children-per-update", "seed", "workers", "executor", "device", "store", "run-dir"),
+        *("resume", "retry-failed", "learning-rate", "entropy-coefficient", "population"),
+    ):
+        assert f"--{flag}" in printed
+
+
+def test_retry_failed_trains_failed_children_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A recipe that no child can meet in time, then the same without the limit."""
+    slow = json.dumps({**json.loads(TINY), "time_limit_s": 1e-6})
+    digits = [word if word != TINY else slow for word in DIGITS]
+    assert main([*digits, "--children", "2", "--run-dir", "a/run"]) == 0
+    assert "No child could be trained" in capsys.readouterr().out
+    assert main([*DIGITS, "--children", "2", "--run-dir", "a/same"]) == 0
+    assert {row["state"] for row in rows(tmp_path / "a" / "same")} == {"failed"}
+    assert main([*DIGITS, "--children", "2", "--run-dir", "a/again", "--retry-failed"]) == 0
+    assert {row["state"] for row in rows(tmp_path / "a" / "again")} == {"complete"}
+
+
+def test_a_search_in_which_every_child_fails_ends_and_says_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hopeless = json.dumps({**json.loads(TINY), "max_parameters": 1})
+    digits = [word if word != TINY else hopeless for word in DIGITS]
+    assert main([*digits, "--children", "2"]) == 0
+    assert "No child could be trained" in capsys.readouterr().out
