@@ -191,14 +191,16 @@ FAST = ImageRecipe(
 
 QUICK = ImageRecipe(
     name="quick",
-    epochs=4,
-    batch_size=64,
-    learning_rate=0.1,
+    # Many small steps on few small images: about a hundred updates, in which good architectures
+    # are ahead already.
+    epochs=1,
+    reward_epochs=1,
+    batch_size=16,
+    learning_rate=0.05,
     weight_decay=5e-4,
     schedule="linear",
     warmup=0.2,
-    reward_epochs=2,
-    train_images=2048,
+    train_images=1536,
     valid_images=1000,
     resolution=8,
     crop_margin=1,
@@ -212,14 +214,6 @@ RECIPES = {recipe.name: recipe for recipe in (PAPER, FAST, QUICK)}
 DIGITS_RECIPES = {
     "paper": replace(PAPER, crop_margin=1, flip=False),
     "fast": replace(FAST, batch_size=64, crop_margin=1, flip=False),
-    "quick": replace(
-        QUICK,
-        epochs=3,
-        crop_margin=1,
-        flip=False,
-        train_images=None,
-        valid_images=None,
-        resolution=None,
-    ),
+    "quick": replace(QUICK, flip=False, train_images=800, valid_images=None, resolution=None),
 }
 """For the digits: no flip (a mirrored 2 is no digit), windows moved by one of 8 pixels."""
