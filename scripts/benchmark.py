@@ -19,17 +19,18 @@ if __name__ == "__main__":
 def main() -> None:
     """Parse the command line, run one benchmark, print its figures."""
     from nas_env.errors import NasEnvError
-    from scripts.benchmarks import child, executors, gpu
+    from scripts.benchmarks import agents, child, environments, executors, gpu
 
-    runs: dict[type, Callable[[Any], dict[str, object]]] = {
-        child.ChildOptions: child.run,
-        gpu.GpuOptions: gpu.run,
-        executors.ScalingOptions: executors.run,
-        executors.OverheadOptions: executors.run_overhead,
+    parts: dict[str, tuple[type, Callable[[Any], dict[str, object]]]] = {
+        "child": (child.ChildOptions, child.run),
+        "gpu": (gpu.GpuOptions, gpu.run),
+        "agents": (agents.AgentOptions, agents.run),
+        "environments": (environments.EnvironmentOptions, environments.run),
+        "scaling": (executors.ScalingOptions, executors.run),
+        "overhead": (executors.OverheadOptions, executors.run_overhead),
     }
-    names: dict[str, Callable[..., Any]] = dict(
-        zip(("child", "gpu", "scaling", "overhead"), runs, strict=True)
-    )
+    names: dict[str, Callable[..., Any]] = {name: kind for name, (kind, _) in parts.items()}
+    runs = dict(parts.values())
     options = tyro.extras.subcommand_cli_from_dict(names, description=__doc__)
     try:
         figures = runs[type(options)](options)
