@@ -19,11 +19,12 @@ if __name__ == "__main__":
 def main() -> None:
     """Parse the command line, run one benchmark, print its figures."""
     from nas_env.errors import NasEnvError
-    from scripts.benchmarks import agents, child, environments, executors, gpu
+    from scripts.benchmarks import agents, cells, child, environments, executors, gpu
 
     parts: dict[str, tuple[type, Callable[[Any], dict[str, object]]]] = {
         "child": (child.ChildOptions, child.run),
         "gpu": (gpu.GpuOptions, gpu.run),
+        "cells": (cells.CellOptions, cells.run),
         "agents": (agents.AgentOptions, agents.run),
         "environments": (environments.EnvironmentOptions, environments.run),
         "scaling": (executors.ScalingOptions, executors.run),
