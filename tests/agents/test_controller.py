@@ -11,6 +11,9 @@ from agents.agent import Problem
 from agents.controller import Controller, ControllerSizes
 from agents.plan import make_plan
 from agents.reinforce import ReinforceAgent
+from nas_env.space.cell import CellSpace
+from nas_env.space.conv import ConvSpace
+from nas_env.space.layer_types import LayerTypesSpace
 from nas_env.space.layout import Layout, Position
 
 LayoutMaker = Callable[[int], Layout]
@@ -170,3 +173,21 @@ def _full(tokens: np.ndarray[Any, Any], maker: Any) -> np.ndarray[Any, Any]:
     full = np.zeros((len(tokens), len(maker.layout)), np.int64)
     full[:, : tokens.shape[1]] = tokens
     return full
+
+
+@pytest.mark.parametrize(
+    ("space", "steps", "heads"),
+    [
+        (ConvSpace(20, 20), 80, 3),
+        (ConvSpace(13, 13, block_size=3, pool_after=(4, 8)), 52, 3),
+        (ConvSpace(6, 6, strides=(1, 2, 3)), 36, 5),
+        (ConvSpace(6, 6, skip_connections=False), 18, 3),
+        (LayerTypesSpace(6, 6), 1 + 6 * 9, 9),
+        (CellSpace(base_number=8), 34, 6),
+    ],
+    ids=["conv", "pooling", "strides", "chain", "layer types", "cell"],
+)
+def test_steps_of_the_papers_search_spaces(space: Any, steps: int, heads: int) -> None:
+    plan = make_plan(problem_of(space.layout))
+    assert len(plan.steps) == steps
+    assert len(plan.head_options) == heads
