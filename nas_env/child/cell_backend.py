@@ -121,25 +121,43 @@ class SequenceBackend(ABC):
         """
 
 
-class TorchBackend(SequenceBackend):
-    """Plain torch operations: every dtype and device, several times slower than a kernel."""
+class StepwiseBackend(SequenceBackend):
+    """A loop over time in Python around a tree that subclasses evaluate, one step at a time.
 
-    name = "torch"
+    Matrix products are torch's, in any dtype. Keeps ``gates_h`` whatever the leaves.
+    """
+
+    @abstractmethod
+    def tree_forward(
+        self, architecture: CellArchitecture, gates: tuple[Tensor, Tensor], memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """h_t and c_t from ``x W_x`` and ``h W_h + b`` of one step, and c_{t-1}.
+
+        It may change the gates, which ``tree_backward`` then gets as they were left.
+        """
+
+    @abstractmethod
+    def tree_backward(
+        self,
+        architecture: CellArchitecture,
+        gates: tuple[Tensor, Tensor],
+        memory: Tensor,
+        grads: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of both gates and c_{t-1}, given those of h_t and c_t."""
 
     def forward(
         self, run: CellRun, gates_x: Tensor, hidden_0: Tensor, memory_0: Tensor
     ) -> ForwardPass:
         """Evaluate the sequence step by step; see the base class."""
-        rows_all, hidden_size = gates_x.shape[0], hidden_0.shape[1]
-        hidden = hidden_0.new_empty(rows_all, hidden_size)
-        memory = hidden_0.new_empty(rows_all, hidden_size)
-        gates_h = torch.empty_like(gates_x)
+        hidden = hidden_0.new_empty(gates_x.shape[0], hidden_0.shape[1])
+        memory, gates_h = torch.empty_like(hidden), torch.empty_like(gates_x)
         previous_h, previous_c = hidden_0, memory_0
         for first, rows in run.steps():
             here = slice(first, first + rows)
             gates_h[here] = recurrent_product(run, previous_h[:rows])
-            previous_h, previous_c = tree_step(
-                run.architecture, gates_x[here], gates_h[here], previous_c[:rows]
+            previous_h, previous_c = self.tree_forward(
+                run.architecture, (gates_x[here], gates_h[here]), previous_c[:rows]
             )
             hidden[here], memory[here] = previous_h, previous_c
         return ForwardPass(hidden, memory, gates_x, gates_h)
@@ -152,20 +170,48 @@ class TorchBackend(SequenceBackend):
         grad_hidden: Tensor,
         grad_last_memory: Tensor,
     ) -> BackwardPass:
-        """Propagate gradients; autograd differentiates each step's tree, evaluated again."""
+        """Propagate gradients step by step; see the base class."""
+        if kept.gates_h is None:
+            raise RuntimeError("The forward pass was another backend's: it kept no gates_h.")
         grad_x, grad_h = torch.empty_like(kept.gates_x), torch.empty_like(kept.gates_x)
         carried_h, carried_c = torch.zeros_like(memory_0), grad_last_memory.clone()
         starts = [memory_0, *(kept.memory[first : first + rows] for first, rows in run.steps())]
         for step, (first, rows) in reversed(list(enumerate(run.steps()))):
             here = slice(first, first + rows)
-            gradients = _step_gradients(
+            grad_x[here], grad_h[here], carried_c[:rows] = self.tree_backward(
                 run.architecture,
-                (kept.gates_x[here], gates_of(kept)[here], starts[step][:rows]),
+                (kept.gates_x[here], kept.gates_h[here]),
+                starts[step][:rows],
                 (grad_hidden[here] + carried_h[:rows], carried_c[:rows]),
             )
-            grad_x[here], grad_h[here], carried_c[:rows] = gradients
             carried_h[:rows] = recurrent_product_gradient(run, grad_h[here])
         return BackwardPass(grad_x, grad_h, carried_h, carried_c)
+
+
+class TorchBackend(StepwiseBackend):
+    """Plain torch operations: every dtype and device, several times slower than a kernel."""
+
+    name = "torch"
+
+    def tree_forward(
+        self, architecture: CellArchitecture, gates: tuple[Tensor, Tensor], memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One step by ``tree_step``."""
+        return tree_step(architecture, gates[0], gates[1], memory)
+
+    def tree_backward(
+        self,
+        architecture: CellArchitecture,
+        gates: tuple[Tensor, Tensor],
+        memory: Tensor,
+        grads: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Evaluate the step again and let autograd differentiate it."""
+        with torch.enable_grad():
+            leaves = [value.detach().requires_grad_() for value in (*gates, memory)]
+            outputs = tree_step(architecture, leaves[0], leaves[1], leaves[2])
+            found = torch.autograd.grad(outputs, leaves, grads, materialize_grads=True)
+        return found[0], found[1], found[2]
 
 
 def recurrent_product(run: CellRun, hidden: Tensor) -> Tensor:
@@ -181,23 +227,3 @@ def recurrent_product_gradient(run: CellRun, grad_gates_h: Tensor) -> Tensor:
     product = grad_gates_h.to(run.weight_h.dtype) @ run.weight_h.t()
     gradient = product.to(grad_gates_h.dtype)
     return gradient if run.hidden_mask is None else gradient * run.hidden_mask[: len(gradient)]
-
-
-def gates_of(kept: ForwardPass) -> Tensor:
-    """``gates_h`` of a forward pass that kept it."""
-    if kept.gates_h is None:
-        raise RuntimeError("This forward pass kept only the sum of the gates.")
-    return kept.gates_h
-
-
-def _step_gradients(
-    architecture: CellArchitecture,
-    operands: tuple[Tensor, Tensor, Tensor],
-    grad_outputs: tuple[Tensor, Tensor],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients with respect to gates_x, gates_h and c_{t-1} of one step."""
-    with torch.enable_grad():
-        leaves = [operand.detach().requires_grad_() for operand in operands]
-        outputs = tree_step(architecture, leaves[0], leaves[1], leaves[2])
-        found = torch.autograd.grad(outputs, leaves, grad_outputs, materialize_grads=True)
-    return found[0], found[1], found[2]

@@ -89,8 +89,8 @@ def run_layer(
 
 def choose_backend(x: Tensor, product_dtype: torch.dtype) -> SequenceBackend:
     """The fastest backend for the device of ``x`` and the dtype of matrix products."""
-    if x.device.type == "cpu" and product_dtype in (torch.float32, torch.float64):
-        kernel = kernel_backend()
+    if x.device.type == "cpu":
+        kernel = kernel_backend(product_dtype)
         if kernel is not None:
             return kernel
     return TorchBackend()

@@ -9,7 +9,13 @@ import functools
 import torch
 from torch import Tensor
 
-from nas_env.child.cell_backend import BackwardPass, CellRun, ForwardPass, SequenceBackend
+from nas_env.child.cell_backend import (
+    BackwardPass,
+    CellRun,
+    ForwardPass,
+    SequenceBackend,
+    StepwiseBackend,
+)
 from nas_env.child.kernel_build import load_kernel
 from nas_env.space.cell_architecture import ACTIVATIONS, COMBINATIONS, CellArchitecture
 
@@ -44,16 +50,51 @@ def program_of(architecture: CellArchitecture) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-class KernelBackend(SequenceBackend):
-    """The compiled CPU kernel; float32 and float64."""
-
-    name = "kernel"
+class KernelLibrary:
+    """Calls into the compiled library; ctypes releases the interpreter lock meanwhile."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         for suffix in _SUFFIX.values():
             size = getattr(library, f"cell_packed_elements_{suffix}")
             size.argtypes, size.restype = [ctypes.c_int64, ctypes.c_int64], ctypes.c_int64
+
+    def packed(self, like: Tensor, depth: int, columns: int) -> Tensor:
+        """Work space for a (depth, columns) matrix in panels."""
+        size = getattr(self._library, f"cell_packed_elements_{_SUFFIX[like.dtype]}")
+        return like.new_empty(size(depth, columns))
+
+    def call(
+        self,
+        function: str,
+        architecture: CellArchitecture,
+        batch_sizes: tuple[int, ...],
+        hidden_size: int,
+        dtype: torch.dtype,
+        tensors: dict[str, Tensor | None],
+    ) -> None:
+        """Call ``cell_<function>`` with the fields of its struct; tensors must be contiguous."""
+        numbers = program_of(architecture)
+        program = (ctypes.c_int32 * len(numbers))(*numbers)
+        sizes = (ctypes.c_int64 * len(batch_sizes))(*batch_sizes)
+        sequence = _Sequence(
+            program=ctypes.addressof(program),
+            batch_sizes=ctypes.addressof(sizes),
+            steps=len(batch_sizes),
+            hidden=hidden_size,
+            threads=torch.get_num_threads(),
+            **{name: None if t is None else t.data_ptr() for name, t in tensors.items()},
+        )
+        getattr(self._library, f"cell_{function}_{_SUFFIX[dtype]}")(ctypes.byref(sequence))
+
+
+class KernelBackend(SequenceBackend):
+    """The compiled CPU kernel; float32 and float64."""
+
+    name = "kernel"
+
+    def __init__(self, library: KernelLibrary) -> None:
+        self._library = library
 
     def forward(
         self, run: CellRun, gates_x: Tensor, hidden_0: Tensor, memory_0: Tensor
@@ -66,7 +107,7 @@ class KernelBackend(SequenceBackend):
         self._call(
             "forward",
             run,
-            packed=self._packed(gates_x, hidden.shape[1], gates_x.shape[1]),
+            packed=self._library.packed(gates_x, hidden.shape[1], gates_x.shape[1]),
             gates_x=gates_x,
             gates_h=gates_h,
             masked_hidden=masked,
@@ -92,7 +133,7 @@ class KernelBackend(SequenceBackend):
         self._call(
             "backward",
             run,
-            packed=self._packed(grad_gates_x, grad_gates_x.shape[1], memory_0.shape[1]),
+            packed=self._library.packed(grad_gates_x, grad_gates_x.shape[1], memory_0.shape[1]),
             gates_x=kept.gates_x,
             gates_h=kept.gates_h,
             memory_0=memory_0,
@@ -107,30 +148,83 @@ class KernelBackend(SequenceBackend):
         grad_h = grad_gates_x if grad_gates_h is None else grad_gates_h
         return BackwardPass(grad_gates_x, grad_h, grad_hidden_0, grad_memory_0)
 
-    def _packed(self, like: Tensor, depth: int, columns: int) -> Tensor:
-        size = getattr(self._library, f"cell_packed_elements_{_SUFFIX[like.dtype]}")
-        return like.new_empty(size(depth, columns))
-
     def _call(self, direction: str, run: CellRun, **tensors: Tensor | None) -> None:
-        """Fill the struct and call; ctypes releases the interpreter lock meanwhile."""
-        tensors.update(weight_h=run.weight_h, bias=run.bias, hidden_mask=run.hidden_mask)
-        numbers = program_of(run.architecture)
-        program = (ctypes.c_int32 * len(numbers))(*numbers)
-        sizes = (ctypes.c_int64 * len(run.batch_sizes))(*run.batch_sizes)
-        sequence = _Sequence(
-            program=ctypes.addressof(program),
-            batch_sizes=ctypes.addressof(sizes),
-            steps=len(run.batch_sizes),
-            hidden=run.weight_h.shape[0],
-            threads=torch.get_num_threads(),
-            **{name: None if t is None else t.data_ptr() for name, t in tensors.items()},
+        weight = run.weight_h
+        tensors.update(weight_h=weight, bias=run.bias, hidden_mask=run.hidden_mask)
+        self._library.call(
+            direction, run.architecture, run.batch_sizes, weight.shape[0], weight.dtype, tensors
         )
-        suffix = _SUFFIX[run.weight_h.dtype]
-        getattr(self._library, f"cell_{direction}_{suffix}")(ctypes.byref(sequence))
+
+
+class KernelTreeBackend(StepwiseBackend):
+    """The compiled tree between matrix products of torch, for products in bfloat16."""
+
+    name = "kernel_tree"
+
+    def __init__(self, library: KernelLibrary) -> None:
+        self._library = library
+
+    def tree_forward(
+        self, architecture: CellArchitecture, gates: tuple[Tensor, Tensor], memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One step of the tree; see the base class."""
+        hidden, new_memory = torch.empty_like(memory), torch.empty_like(memory)
+        self._call(
+            "tree_forward",
+            architecture,
+            memory,
+            gates_x=gates[0],
+            gates_h=gates[1],
+            hidden_all=hidden,
+            memory_all=new_memory,
+        )
+        return hidden, new_memory
+
+    def tree_backward(
+        self,
+        architecture: CellArchitecture,
+        gates: tuple[Tensor, Tensor],
+        memory: Tensor,
+        grads: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of one step of the tree; see the base class."""
+        grad_x, grad_h = torch.empty_like(gates[0]), torch.empty_like(gates[1])
+        grad_memory = grads[1].clone()
+        self._call(
+            "tree_backward",
+            architecture,
+            memory,
+            gates_x=gates[0],
+            gates_h=gates[1],
+            grad_hidden=grads[0],
+            grad_gates_x=grad_x,
+            grad_gates_h=grad_h,
+            grad_hidden_0=torch.zeros_like(memory),
+            grad_memory_0=grad_memory,
+        )
+        return grad_x, grad_h, grad_memory
+
+    def _call(
+        self, function: str, architecture: CellArchitecture, memory: Tensor, **tensors: Tensor
+    ) -> None:
+        rows, hidden_size = memory.shape
+        self._library.call(
+            function, architecture, (rows,), hidden_size, memory.dtype,
+            {"memory_0": memory, **tensors},
+        )  # fmt: skip
 
 
 @functools.cache
-def kernel_backend() -> KernelBackend | None:
-    """The kernel's backend, or None where it cannot be built."""
+def kernel_library() -> KernelLibrary | None:
+    """The compiled library, or None where it cannot be built."""
     library = load_kernel()
-    return None if library is None else KernelBackend(library)
+    return None if library is None else KernelLibrary(library)
+
+
+@functools.cache
+def kernel_backend(product_dtype: torch.dtype = torch.float32) -> SequenceBackend | None:
+    """The compiled backend for matrix products of a dtype, or None where it cannot be built."""
+    library = kernel_library()
+    if library is None:
+        return None
+    return KernelBackend(library) if product_dtype in _SUFFIX else KernelTreeBackend(library)

@@ -239,6 +239,26 @@ def test_float32_is_as_accurate_as_torch() -> None:
         assert errors["kernel"] < 4 * errors["torch"] + 1e-6
 
 
+def test_the_compiled_tree_between_bfloat16_products_equals_torch() -> None:
+    compiled = kernel_backend(torch.bfloat16)
+    if compiled is None:
+        pytest.skip("needs a C++ compiler")
+    rng, sizes = np.random.default_rng(5), (4, 3, 3, 1)
+    mask = torch.bernoulli(torch.full((4, 20), 0.7)) / 0.7
+    for _ in range(10):
+        cell = SPACES["max_sin"].decode(SPACES["max_sin"].sample(rng))
+        operands = random_operands(cell, sizes, 20, bias=True, dtype=torch.float32)
+        found = []
+        for backend in (compiled, TorchBackend()):
+            with torch.autocast("cpu", torch.bfloat16):
+                outputs = run_layer(cell, sizes, operands, mask, backend)
+            found.append([*outputs, *gradients(outputs, operands)])
+        for ours, wanted in zip(*found, strict=True):
+            # A rounding to bfloat16 may fall the other way: 2^-8 of the largest value.
+            limit = 0.01 * (1 + wanted.abs().max().item())
+            torch.testing.assert_close(ours, wanted, atol=limit, rtol=0)
+
+
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "sin"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 4e-7), (torch.float64, 1e-14)])
 def test_functions_are_accurate_over_their_whole_range(

@@ -16,6 +16,12 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
+def forget_kernel() -> None:
+    kernel_build.load_kernel.cache_clear()
+    kernel_backend.kernel_library.cache_clear()
+    kernel_backend.kernel_backend.cache_clear()
+
+
 @needs_compiler
 def test_a_second_build_reuses_the_first(tmp_path: Path) -> None:
     library = kernel_build.build(tmp_path / "cache")
@@ -43,15 +49,13 @@ def test_without_a_compiler_layers_run_in_torch_and_say_so_once(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("NAS_ENV_CACHE", str(tmp_path))
-    kernel_build.load_kernel.cache_clear()
-    kernel_backend.kernel_backend.cache_clear()
+    forget_kernel()
     try:
         with caplog.at_level(logging.WARNING):
             torch.testing.assert_close(layer(x)[0], expected)
             layer(x)
     finally:
-        kernel_build.load_kernel.cache_clear()
-        kernel_backend.kernel_backend.cache_clear()
+        forget_kernel()
     assert len(caplog.records) == 1
     assert "several times slower" in caplog.text and "no C++ compiler" in caplog.text
 

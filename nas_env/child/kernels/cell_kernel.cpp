@@ -167,4 +167,14 @@ void cell_forward_double(const Sequence *s) { forward<double>(*s); }
 void cell_backward_float(const Sequence *s) { backward<float>(*s); }
 void cell_backward_double(const Sequence *s) { backward<double>(*s); }
 
+// One step of the tree without its matrix products, from given gates; memory_0 is c_{t-1}.
+void cell_tree_forward_float(const Sequence *s) {
+  step_forward<float>(*s, Cell(s->program), 0, s->batch_sizes[0],
+                      static_cast<const float *>(s->memory_0));
+}
+void cell_tree_backward_float(const Sequence *s) {
+  step_backward<float>(*s, Cell(s->program), 0, s->batch_sizes[0],
+                       static_cast<const float *>(s->memory_0));
+}
+
 }  // extern "C"
