@@ -1,5 +1,6 @@
 """``nas_env.evaluate``: one architecture, measured as an environment measures it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,6 @@ def test_it_equals_what_an_environment_measures_however_it_is_trained() -> None:
     terminated, info = False, dict[str, Any]()
     while not terminated:
         _, _, terminated, _, info = env.step(0)
-    import json
-
     for evaluator in ("local", "process"):
         evaluation = nas_env.evaluate(
             json.loads(info["architecture"]), "digits", RECIPE, seed=5, evaluator=evaluator

@@ -113,6 +113,7 @@ def test_workers_start_once_and_keep_their_data(make_pool: MakePool, tmp_path: P
     assert str(os.getpid()) not in prepared
 
 
+@pytest.mark.slow
 def test_first_worker_prepares_alone(make_pool: MakePool, tmp_path: Path) -> None:
     """So that one download is enough, and timing the numerics is not disturbed."""
 
@@ -198,6 +199,7 @@ def test_the_tasks_own_time_limit_holds(make_pool: MakePool) -> None:
     assert run(pool, 1)[1].failure == "timeout"
 
 
+@pytest.mark.slow
 def test_a_child_that_outgrows_its_memory_is_stopped(make_pool: MakePool) -> None:
     def function(architecture: Any, seed: int) -> float:
         if seed == 2:
@@ -213,6 +215,7 @@ def test_a_child_that_outgrows_its_memory_is_stopped(make_pool: MakePool) -> Non
     assert [results[unit].metric for unit in (1, 3)] == [1.0, 3.0]
 
 
+@pytest.mark.slow
 def test_memory_that_earlier_children_left_behind_is_not_the_childs_fault(
     make_pool: MakePool,
 ) -> None:
@@ -246,6 +249,7 @@ def test_what_a_child_prints_does_not_reach_the_protocol(
     assert "printed by a program of the child" in captured.err
 
 
+@pytest.mark.slow
 def test_one_compute_thread_per_worker(make_pool: MakePool) -> None:
     def function(architecture: Any, seed: int) -> float:
         import torch
@@ -273,6 +277,7 @@ def test_workers_that_die_at_start_are_one_clear_error(make_pool: MakePool) -> N
         run(make_pool(Dying(lambda *_: 1.0, "x")), 1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["starting", "preparing"])
 def test_workers_that_hang_at_start_are_one_clear_error(make_pool: MakePool, where: str) -> None:
     class Hanging(CallableTask):
@@ -310,6 +315,7 @@ def test_modules_that_only_the_parent_can_import_are_found(
     assert run(make_pool(users_own_module.measure), 1)[1].metric == 0.125
 
 
+@pytest.mark.slow
 def test_closing_ends_the_processes(make_pool: MakePool) -> None:
     pool = make_pool(lambda *_: float(os.getpid()))
     pids = {int(item.metric or 0) for item in run(pool, 1, 2, 3, 4).values()}
@@ -318,6 +324,7 @@ def test_closing_ends_the_processes(make_pool: MakePool) -> None:
     assert run(pool, 5)[5].state == "complete", "a closed pool starts again"
 
 
+@pytest.mark.slow
 def test_results_nobody_waits_for_are_abandoned(make_pool: MakePool, tmp_path: Path) -> None:
     def function(architecture: Any, seed: int) -> float:
         (tmp_path / f"pid-{seed}").write_text(str(os.getpid()))
@@ -333,6 +340,7 @@ def test_results_nobody_waits_for_are_abandoned(make_pool: MakePool, tmp_path: P
     assert run(pool, 3)[3].metric == 3.0
 
 
+@pytest.mark.slow
 def test_a_caller_that_takes_its_time_makes_no_timeouts(make_pool: MakePool) -> None:
     def function(architecture: Any, seed: int) -> float:
         time.sleep(0.2 if seed == 1 else 0.6)
@@ -344,6 +352,7 @@ def test_a_caller_that_takes_its_time_makes_no_timeouts(make_pool: MakePool) -> 
     assert [evaluation.metric for _, evaluation in results] == [2.0]
 
 
+@pytest.mark.slow
 def test_a_search_that_was_suspended_makes_no_timeouts(
     make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

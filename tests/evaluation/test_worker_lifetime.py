@@ -1,6 +1,7 @@
 """Workers seen from outside, under an ordinary script: they end with it, however it ends."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nas_env.evaluation.store import EvaluationStore
+from nas_env.evaluation.store import EvaluationStore, StoredRow
 
 # No ``if __name__ == "__main__"`` and everything defined in the script itself, as users write it.
 SCRIPT = """
@@ -141,6 +142,7 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_finished(start: Start, tmp_path
     assert len(EvaluationStore(tmp_path / "store.sqlite")) == 1
 
 
+@pytest.mark.slow
 def test_workers_die_although_a_fork_of_the_parent_holds_their_pipes(
     start: Start, tmp_path: Path
 ) -> None:
@@ -158,3 +160,25 @@ def test_workers_die_although_a_fork_of_the_parent_holds_their_pipes(
     finally:
         os.kill(fork_pid, signal.SIGKILL)
         script.communicate(timeout=60)
+
+
+@pytest.mark.slow
+def test_a_search_killed_again_and_again_keeps_every_finished_child(
+    start: Start, tmp_path: Path
+) -> None:
+    source = (tmp_path / "script.py").read_text().replace("60 if units > 1 else 0", "0.15")
+    (tmp_path / "script.py").write_text(source)
+    store, rng = EvaluationStore(tmp_path / "store.sqlite"), random.Random(0)
+    kept: list[StoredRow] = []
+    for attempt in range(100):
+        script = start(12)
+        time.sleep(rng.uniform(0.5, 2.0) + 0.1 * attempt)  # a busy machine needs longer
+        script.kill()
+        output, _ = script.communicate(timeout=60)
+        rows = list(store.rows())
+        assert rows[: len(kept)] == kept, "a stored row was lost, changed or trained again"
+        kept = rows
+        if output:
+            break
+    assert output == f"{[float(number) for number in range(1, 13)]}\n"
+    assert len(kept) == 12
