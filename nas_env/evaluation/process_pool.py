@@ -114,7 +114,7 @@ class ProcessExecutor:
         self._time_limit_s = self._limits.time_limit_s or _time_limit_of(self._task)
         self._forget_foreign_workers()
         self._kill_busy()  # left over if an earlier run was not read to its end
-        self._last_check = time.monotonic()
+        self._last_check, self._failed_starts = time.monotonic(), 0
         batch = self._current = _Batch(jobs)
         try:
             while batch.unfinished or batch.finished:
@@ -154,7 +154,13 @@ class ProcessExecutor:
                     f"{type(self._task).__name__} cannot be sent to worker processes "
                     f"({type(error).__name__}: {error}). Use the local evaluator."
                 ) from error
-            self._pool.append(WorkerProcess(payload, self._events))
+            try:
+                self._pool.append(WorkerProcess(payload, self._events))
+            except OSError as error:
+                raise ExecutorError(
+                    f"Worker process {len(self._pool) + 1} of {self.workers} cannot be started: "
+                    f"{error}. Use fewer workers, or the local evaluator."
+                ) from error
 
     def _assign(self, batch: _Batch) -> None:
         for worker in self._pool:

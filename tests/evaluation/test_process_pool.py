@@ -277,6 +277,14 @@ def test_workers_that_die_at_start_are_one_clear_error(make_pool: MakePool) -> N
         run(make_pool(Dying(lambda *_: 1.0, "x")), 1, 2)
 
 
+def test_a_process_that_cannot_be_started_is_one_clear_error(
+    make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    with pytest.raises(ExecutorError, match=r"Worker process 1 of 2 cannot be started.*fewer"):
+        run(make_pool(lambda *_: 1.0), 1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["starting", "preparing"])
 def test_workers_that_hang_at_start_are_one_clear_error(make_pool: MakePool, where: str) -> None:
