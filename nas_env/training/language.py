@@ -51,7 +51,7 @@ class LanguageEpoch:
 
     Attributes:
         number: 1-based.
-        learning_rate: of this epoch.
+        learning_rate: at the start of this epoch.
         train_perplexity: mean over the epoch, with dropout, while learning.
         valid_perplexity: None if the epoch was not validated.
         seconds: wall clock, validation included.
@@ -153,7 +153,7 @@ class LanguageTraining:
             torch.manual_seed(self.seed ^ DROPOUT_STREAM)
             for epoch in range(recipe.epochs):
                 start = time.monotonic()
-                train = self._train_epoch(recipe.rate(epoch))
+                train = self._train_epoch(epoch)
                 valid = None
                 if epoch >= recipe.epochs - recipe.reward_epochs:
                     valid = self.perplexity(self.data.valid)
@@ -181,12 +181,14 @@ class LanguageTraining:
         counts = torch.bincount(self.data.train, minlength=self.sizes.vocabulary_size) + 1
         self.child.softmax.bias.copy_((counts / counts.sum()).log())
 
-    def _train_epoch(self, rate: float) -> float:
+    def _train_epoch(self, epoch: int) -> float:
         """One pass over the training text; return the training perplexity."""
+        steps = math.ceil(len(self.streams.targets) / self.recipe.bptt_steps)
         self.child.train()
         self.loss_sum.zero_()
         state: State | None = None
         for number, window in enumerate(self.streams.windows(self.recipe.bptt_steps), 1):
+            rate = self.recipe.rate(epoch, (number - 1) / steps)
             state = self._step(window, state, rate)
             if number % CHECK_STEPS == 0:
                 self._check_loss()

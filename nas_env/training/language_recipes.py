@@ -59,6 +59,8 @@ class LanguageRecipe:
         learning_rate: of the loss summed over time and averaged over the batch.
         constant_epochs: epochs before the rate starts to fall.
         decay: the rate is multiplied by this at the start of each later epoch.
+        cooldown: fraction of all steps, at the end, over which the rate falls linearly to zero on
+            top of the above; 0 for none.
         clip_norm: largest global norm of the gradient.
         weight_decay: on all parameters, coupled to the gradient before clipping is measured.
         numerics: ``"auto"`` (timed once per machine), ``"float32"`` or ``"bfloat16"``.
@@ -90,6 +92,7 @@ class LanguageRecipe:
     learning_rate: float = 1.0
     constant_epochs: int = 6
     decay: float = 1 / 1.2
+    cooldown: float = 0.0
     clip_norm: float = 5.0
     weight_decay: float = 0.0
     numerics: str = "auto"
@@ -118,6 +121,7 @@ class LanguageRecipe:
         _require(self.reward_epochs <= self.epochs, "reward_epochs", self.reward_epochs, allowed)
         for name in ("init_scale", "learning_rate", "decay", "clip_norm"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        _require(0 <= self.cooldown <= 1, "cooldown", self.cooldown, "in [0, 1]")
         _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
         optimisers = ("sgd", "adam")
         _require(self.optimiser in optimisers, "optimiser", self.optimiser, "sgd or adam")
@@ -152,10 +156,11 @@ class LanguageRecipe:
         hidden = hidden_size_for_budget(cell, self.parameter_budget, sizes)
         return replace(sizes, hidden_size=hidden)
 
-    def rate(self, epoch: int) -> float:
-        """Learning rate of ``epoch`` (0-based)."""
+    def rate(self, epoch: int, done: float = 0.0) -> float:
+        """Learning rate in ``epoch`` (0-based), of which the fraction ``done`` has passed."""
         later: float = self.decay ** max(0, epoch + 1 - self.constant_epochs)
-        return self.learning_rate * later
+        left = 1.0 - (epoch + done) / self.epochs
+        return self.learning_rate * later * min(1.0, left / max(self.cooldown, 1e-9))
 
     def with_numerics(self, device: torch.device) -> "LanguageRecipe":
         """This recipe with ``"auto"`` numerics replaced by the choice for ``device``."""

@@ -34,6 +34,13 @@ def test_zarembas_medium_is_the_budget_of_the_paper() -> None:
     assert medium.rate(5) == 1.0 and medium.rate(6) == pytest.approx(1 / 1.2)
 
 
+def test_a_cooldown_ends_at_zero_and_leaves_the_start_alone() -> None:
+    recipe = replace(QUICK, epochs=2, learning_rate=1.0, constant_epochs=2, cooldown=0.5)
+    assert [recipe.rate(0), recipe.rate(0, 0.9), recipe.rate(1)] == [1.0, 1.0, 1.0]
+    assert recipe.rate(1, 0.5) == pytest.approx(0.5)
+    assert 0 < recipe.rate(1, 0.99) < 0.03
+
+
 def test_the_character_recipe_is_80_000_steps_at_6_57_million_parameters() -> None:
     assert CHARACTER.sizes(NAS_CELL, 50).hidden_size == 501
     assert CHARACTER.sizes("lstm", 50).hidden_size == 716
