@@ -4,8 +4,8 @@
 too few updates for a learning rate of 6e-4, which moves the policy visibly only after hundreds of
 updates, so theirs is larger; all else is the paper's. Learning rates were chosen on the complete
 table NAS-Bench-Macro (6,561 networks, m = 8). Mean accuracy of the last 32 of 128 children: random
-search .9009; 3.5e-3 .9036; 8e-3 .9201; 2e-2 .9275; 4e-2 .9262. Of the last 100 of 400: random .9016;
-.9259; .9284; .9295; .9276. Of the last 100 of 1,000: random .9055; 3.5e-3 .9305.
+search .9009; 3.5e-3 .9036; 8e-3 .9201; 2e-2 .9275; 4e-2 .9262. Last 100 of 400: random .9016;
+.9259; .9284; .9295; .9276. Last 100 of 1,000: random .9055; 3.5e-3 .9305.
 """
 
 from collections.abc import Mapping
