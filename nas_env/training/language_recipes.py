@@ -259,20 +259,32 @@ FAST = LanguageRecipe(
     batch_size=40,
     evaluation_batch=80,
     dropout=LanguageDropout(input=0.2, between=0.2, output=0.2),
-    constant_epochs=3,
-    decay=0.5,
+    init_scale=0.2,
+    unigram_bias=True,
+    optimiser="adam",
+    learning_rate=2e-3,
+    constant_epochs=6,
+    cooldown=0.7,
     time_limit_s=1800.0,
 )
 
+# Many random cells start at h = 0 and stay there (products of zeros): they score what guessing by
+# frequency does, about 168. Cells that learn are at 85 to 130 and keep their order with the seed.
 QUICK = LanguageRecipe(
     name="quick",
     epochs=1,
     hidden_size=64,
     vocabulary_size=2000,
-    train_tokens=100_000,
-    valid_tokens=20_000,
+    train_tokens=112_000,
+    valid_tokens=16_000,
+    bptt_steps=20,
     evaluation_batch=100,
-    init_scale=0.1,
+    init_scale=0.4,
+    unigram_bias=True,
+    optimiser="adam",
+    learning_rate=0.015,
+    constant_epochs=1,
+    cooldown=0.7,
     time_limit_s=120.0,
     max_memory_mb=4096.0,
 )
@@ -321,8 +333,9 @@ RECIPES = {
 """For Penn Treebank and texts of about its size."""
 
 PYDOCS_RECIPES = {
+    **RECIPES,
     "paper": replace(PAPER, parameter_budget=2_000_000),
-    "fast": replace(FAST, hidden_size=128, batch_size=20, epochs=12, constant_epochs=8),
-    "quick": replace(QUICK, epochs=2),
+    "fast": replace(FAST, hidden_size=128, batch_size=20, epochs=12, constant_epochs=12),
+    "quick": replace(QUICK, epochs=2, constant_epochs=2, vocabulary_size=1000),
 }
-"""For Python's documentation, 60,000 words."""
+"""For Python's documentation: 60,000 words, so smaller children and more epochs."""
