@@ -121,6 +121,26 @@ class SequenceBackend(ABC):
         """
 
 
+Pair = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class StepGradients:
+    """Gradients of one step: two given, three to be filled in.
+
+    Attributes:
+        hidden: (rows, H) with respect to h_t, given.
+        memory: (rows, H) with respect to c_t, given, to be replaced by that of c_{t-1}.
+        gates_x: (rows, N * H) to be written.
+        gates_h: (rows, N * H) to be written.
+    """
+
+    hidden: Tensor
+    memory: Tensor
+    gates_x: Tensor
+    gates_h: Tensor
+
+
 class StepwiseBackend(SequenceBackend):
     """A loop over time in Python around a tree that subclasses evaluate, one step at a time.
 
@@ -129,22 +149,18 @@ class StepwiseBackend(SequenceBackend):
 
     @abstractmethod
     def tree_forward(
-        self, architecture: CellArchitecture, gates: tuple[Tensor, Tensor], memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """h_t and c_t from ``x W_x`` and ``h W_h + b`` of one step, and c_{t-1}.
+        self, architecture: CellArchitecture, gates: Pair, memory: Tensor, outputs: Pair
+    ) -> None:
+        """Write h_t and c_t into ``outputs``, from ``x W_x``, ``h W_h + b`` and c_{t-1}.
 
         It may change the gates, which ``tree_backward`` then gets as they were left.
         """
 
     @abstractmethod
     def tree_backward(
-        self,
-        architecture: CellArchitecture,
-        gates: tuple[Tensor, Tensor],
-        memory: Tensor,
-        grads: tuple[Tensor, Tensor],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of both gates and c_{t-1}, given those of h_t and c_t."""
+        self, architecture: CellArchitecture, gates: Pair, memory: Tensor, grads: StepGradients
+    ) -> None:
+        """Fill in the gradients of both gates and c_{t-1}, given those of h_t and c_t."""
 
     def forward(
         self, run: CellRun, gates_x: Tensor, hidden_0: Tensor, memory_0: Tensor
@@ -155,11 +171,11 @@ class StepwiseBackend(SequenceBackend):
         previous_h, previous_c = hidden_0, memory_0
         for first, rows in run.steps():
             here = slice(first, first + rows)
-            gates_h[here] = recurrent_product(run, previous_h[:rows])
-            previous_h, previous_c = self.tree_forward(
-                run.architecture, (gates_x[here], gates_h[here]), previous_c[:rows]
-            )
-            hidden[here], memory[here] = previous_h, previous_c
+            outputs = hidden[here], memory[here]
+            recurrent_product(run, previous_h[:rows], gates_h[here])
+            gates = gates_x[here], gates_h[here]
+            self.tree_forward(run.architecture, gates, previous_c[:rows], outputs)
+            previous_h, previous_c = outputs
         return ForwardPass(hidden, memory, gates_x, gates_h)
 
     def backward(
@@ -178,13 +194,15 @@ class StepwiseBackend(SequenceBackend):
         starts = [memory_0, *(kept.memory[first : first + rows] for first, rows in run.steps())]
         for step, (first, rows) in reversed(list(enumerate(run.steps()))):
             here = slice(first, first + rows)
-            grad_x[here], grad_h[here], carried_c[:rows] = self.tree_backward(
-                run.architecture,
-                (kept.gates_x[here], kept.gates_h[here]),
-                starts[step][:rows],
-                (grad_hidden[here] + carried_h[:rows], carried_c[:rows]),
+            grads = StepGradients(
+                hidden=grad_hidden[here] + carried_h[:rows],
+                memory=carried_c[:rows],
+                gates_x=grad_x[here],
+                gates_h=grad_h[here],
             )
-            carried_h[:rows] = recurrent_product_gradient(run, grad_h[here])
+            gates = kept.gates_x[here], kept.gates_h[here]
+            self.tree_backward(run.architecture, gates, starts[step][:rows], grads)
+            recurrent_product_gradient(run, grad_h[here], carried_h[:rows])
         return BackwardPass(grad_x, grad_h, carried_h, carried_c)
 
 
@@ -194,36 +212,42 @@ class TorchBackend(StepwiseBackend):
     name = "torch"
 
     def tree_forward(
-        self, architecture: CellArchitecture, gates: tuple[Tensor, Tensor], memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, architecture: CellArchitecture, gates: Pair, memory: Tensor, outputs: Pair
+    ) -> None:
         """One step by ``tree_step``."""
-        return tree_step(architecture, gates[0], gates[1], memory)
+        for output, value in zip(outputs, tree_step(architecture, *gates, memory), strict=True):
+            output.copy_(value)
 
     def tree_backward(
-        self,
-        architecture: CellArchitecture,
-        gates: tuple[Tensor, Tensor],
-        memory: Tensor,
-        grads: tuple[Tensor, Tensor],
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, architecture: CellArchitecture, gates: Pair, memory: Tensor, grads: StepGradients
+    ) -> None:
         """Evaluate the step again and let autograd differentiate it."""
         with torch.enable_grad():
             leaves = [value.detach().requires_grad_() for value in (*gates, memory)]
             outputs = tree_step(architecture, leaves[0], leaves[1], leaves[2])
-            found = torch.autograd.grad(outputs, leaves, grads, materialize_grads=True)
-        return found[0], found[1], found[2]
+            given = (grads.hidden, grads.memory)
+            found = torch.autograd.grad(outputs, leaves, given, materialize_grads=True)
+        for target, value in zip((grads.gates_x, grads.gates_h, grads.memory), found, strict=True):
+            target.copy_(value)
 
 
-def recurrent_product(run: CellRun, hidden: Tensor) -> Tensor:
-    """``(h * mask) W_h + b`` of one step, (rows, N * H), in the dtype of ``hidden``."""
+def recurrent_product(run: CellRun, hidden: Tensor, out: Tensor) -> None:
+    """Write ``(h * mask) W_h + b`` of one step, (rows, N * H), into ``out``."""
     if run.hidden_mask is not None:
         hidden = hidden * run.hidden_mask[: hidden.shape[0]]
-    product = (hidden.to(run.weight_h.dtype) @ run.weight_h).to(hidden.dtype)
-    return product if run.bias is None else product + run.bias
+    if hidden.dtype == run.weight_h.dtype:
+        torch.mm(hidden, run.weight_h, out=out)
+    else:
+        out.copy_(hidden.to(run.weight_h.dtype) @ run.weight_h)
+    if run.bias is not None:
+        out += run.bias
 
 
-def recurrent_product_gradient(run: CellRun, grad_gates_h: Tensor) -> Tensor:
-    """Gradient with respect to h_{t-1}, (rows, H), from that of ``recurrent_product``."""
-    product = grad_gates_h.to(run.weight_h.dtype) @ run.weight_h.t()
-    gradient = product.to(grad_gates_h.dtype)
-    return gradient if run.hidden_mask is None else gradient * run.hidden_mask[: len(gradient)]
+def recurrent_product_gradient(run: CellRun, grad_gates_h: Tensor, out: Tensor) -> None:
+    """Write the gradient with respect to h_{t-1}, (rows, H), into ``out``."""
+    if grad_gates_h.dtype == run.weight_h.dtype:
+        torch.mm(grad_gates_h, run.weight_h.t(), out=out)
+    else:
+        out.copy_(grad_gates_h.to(run.weight_h.dtype) @ run.weight_h.t())
+    if run.hidden_mask is not None:
+        out *= run.hidden_mask[: len(out)]

@@ -5,6 +5,8 @@ product over all n rows, and so is the gradient of each weight,
 ``d W_x = x^T d gates_x`` and ``d W_h = h_{t-1}^T d gates_h``. A backend runs the loop itself.
 """
 
+import functools
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,10 @@ from nas_env.child.cell_backend import (
     TorchBackend,
 )
 from nas_env.child.kernel_backend import kernel_backend
+from nas_env.errors import ConfigurationError
 from nas_env.space.cell_architecture import CellArchitecture
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,25 @@ def run_layer(
 
     Returns:
         h_t of every row (n, H), and the last h and c of every sequence (batch, H).
+
+    Raises:
+        ConfigurationError: operands on different devices.
     """
+    found: tuple[Tensor, Tensor, Tensor] = _outside_graphs(
+        architecture, batch_sizes, operands, hidden_mask, backend
+    )
+    return found
+
+
+def _run_layer(
+    architecture: CellArchitecture,
+    batch_sizes: tuple[int, ...],
+    operands: LayerInput,
+    hidden_mask: Tensor | None,
+    backend: SequenceBackend | None,
+) -> tuple[Tensor, Tensor, Tensor]:
     x = operands.x
+    _check_devices(operands)
     dtype = matmul_dtype(x)
     plan = _Plan(architecture, batch_sizes, dtype, backend or choose_backend(x, dtype))
     hidden, last_memory = _CellSequence.apply(
@@ -87,13 +109,43 @@ def run_layer(
     return hidden, hidden[last_rows(batch_sizes, x.device)], last_memory
 
 
+# torch.compile cannot look into a kernel called by address: it runs a layer as it is.
+_outside_graphs = torch.compiler.disable(_run_layer)
+
+
+def _check_devices(operands: LayerInput) -> None:
+    """A kernel is given addresses, so a tensor from elsewhere must not get that far."""
+    for name, value in vars(operands).items():
+        if value is not None and value.device != operands.x.device:
+            raise ConfigurationError(
+                f"The input is on {operands.x.device}, but {name} on {value.device}; move the "
+                "layer, its input and its state to one device."
+            )
+
+
 def choose_backend(x: Tensor, product_dtype: torch.dtype) -> SequenceBackend:
     """The fastest backend for the device of ``x`` and the dtype of matrix products."""
+    found: SequenceBackend | None = None
     if x.device.type == "cpu":
-        kernel = kernel_backend(product_dtype)
-        if kernel is not None:
-            return kernel
-    return TorchBackend()
+        found = kernel_backend(product_dtype)
+    elif x.device.type == "cuda":
+        found = triton_backend()
+    return found or TorchBackend()
+
+
+@functools.cache
+def triton_backend() -> SequenceBackend | None:
+    """The Triton backend, or None where Triton is not installed (the log says so, once)."""
+    try:
+        from nas_env.child.cell_triton import TritonBackend
+    except ImportError as error:
+        logger.warning(
+            "Recurrent cells run in plain torch on the GPU, slower than the Triton kernel: %s. "
+            "Install triton for full speed.",
+            error,
+        )
+        return None
+    return TritonBackend()
 
 
 def matmul_dtype(x: Tensor) -> torch.dtype:

@@ -13,7 +13,9 @@ from nas_env.child.cell_backend import (
     BackwardPass,
     CellRun,
     ForwardPass,
+    Pair,
     SequenceBackend,
+    StepGradients,
     StepwiseBackend,
 )
 from nas_env.child.kernel_build import load_kernel
@@ -165,44 +167,35 @@ class KernelTreeBackend(StepwiseBackend):
         self._library = library
 
     def tree_forward(
-        self, architecture: CellArchitecture, gates: tuple[Tensor, Tensor], memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, architecture: CellArchitecture, gates: Pair, memory: Tensor, outputs: Pair
+    ) -> None:
         """One step of the tree; see the base class."""
-        hidden, new_memory = torch.empty_like(memory), torch.empty_like(memory)
         self._call(
             "tree_forward",
             architecture,
             memory,
             gates_x=gates[0],
             gates_h=gates[1],
-            hidden_all=hidden,
-            memory_all=new_memory,
+            hidden_all=outputs[0],
+            memory_all=outputs[1],
         )
-        return hidden, new_memory
 
     def tree_backward(
-        self,
-        architecture: CellArchitecture,
-        gates: tuple[Tensor, Tensor],
-        memory: Tensor,
-        grads: tuple[Tensor, Tensor],
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, architecture: CellArchitecture, gates: Pair, memory: Tensor, grads: StepGradients
+    ) -> None:
         """Gradients of one step of the tree; see the base class."""
-        grad_x, grad_h = torch.empty_like(gates[0]), torch.empty_like(gates[1])
-        grad_memory = grads[1].clone()
         self._call(
             "tree_backward",
             architecture,
             memory,
             gates_x=gates[0],
             gates_h=gates[1],
-            grad_hidden=grads[0],
-            grad_gates_x=grad_x,
-            grad_gates_h=grad_h,
+            grad_hidden=grads.hidden,
+            grad_gates_x=grads.gates_x,
+            grad_gates_h=grads.gates_h,
             grad_hidden_0=torch.zeros_like(memory),
-            grad_memory_0=grad_memory,
+            grad_memory_0=grads.memory,
         )
-        return grad_x, grad_h, grad_memory
 
     def _call(
         self, function: str, architecture: CellArchitecture, memory: Tensor, **tensors: Tensor

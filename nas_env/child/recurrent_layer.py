@@ -166,6 +166,7 @@ class RecurrentLayer(nn.Module):
         return PackedSequence(rows, input.batch_sizes, order, back), state
 
     def _run(self, packed: _Packed, hx: State) -> tuple[Tensor, State]:
+        _check_dtype(packed.rows, next(self.parameters()))
         rows, hidden, memory = packed.rows, list[Tensor](), list[Tensor]()
         reverse = _reverse_order(packed) if self.bidirectional else None
         for layer in range(self.num_layers):
@@ -247,6 +248,16 @@ def _name(kind: str, layer: int, direction: int) -> str:
 def _check_probability(name: str, value: object) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
         raise ConfigurationError(f"{name} is {value!r}; it must be a probability in [0, 1).")
+
+
+def _check_dtype(rows: Tensor, weight: Tensor) -> None:
+    """The input must have the dtype of the parameters, unless autocast converts both."""
+    converted = torch.is_autocast_enabled(rows.device.type) and rows.is_floating_point()
+    if rows.dtype != weight.dtype and not converted:
+        raise ConfigurationError(
+            f"The input is {rows.dtype}, but the parameters are {weight.dtype}; convert one of "
+            f"them, e.g. input.to({weight.dtype})."
+        )
 
 
 def _reverse_order(packed: _Packed) -> Tensor:

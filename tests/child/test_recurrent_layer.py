@@ -157,6 +157,14 @@ def test_state_dict_has_plain_names_and_survives_copying() -> None:
     assert torch.equal(other(x)[0], layer(x)[0])
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # torch's own
+def test_a_compiled_model_may_contain_a_layer() -> None:
+    layer = RecurrentLayer(NAS_CELL, 4, 6)
+    x = torch.randn(5, 3, 4)
+    compiled = torch.compile(layer, backend="eager")
+    torch.testing.assert_close(compiled(x)[0], layer(x)[0])
+
+
 def test_training_reduces_a_loss() -> None:
     torch.manual_seed(0)
     layer = RecurrentLayer(NAS_CELL, 4, 16, num_layers=2)
@@ -212,5 +220,9 @@ def test_wrong_shapes_are_refused_with_both_shapes() -> None:
         layer(torch.zeros(5, 3, 7))
     with pytest.raises(ConfigurationError, match=r"h_0 of shape \(1, 3, 6\).* got \(1, 2, 6\)"):
         layer(torch.zeros(5, 3, 4), (torch.zeros(1, 2, 6), torch.zeros(1, 2, 6)))
+    with pytest.raises(ConfigurationError, match=r"is torch.int64, .* torch.float32"):
+        layer(torch.zeros(5, 3, 4, dtype=torch.int64))
+    with pytest.raises(ConfigurationError, match=r"on cpu, but hidden_0 on meta"):
+        layer(torch.zeros(5, 3, 4), (torch.zeros(1, 3, 6, device="meta"),) * 2)
     with pytest.raises(ConfigurationError, match="non-empty"):
         layer(torch.zeros(0, 3, 4))
