@@ -61,6 +61,16 @@ def flags(agent: str, executor: str) -> list[str]:
     ]
 
 
+def searching(folder: Path, process: "subprocess.Popen[bytes]", since: float) -> bool:
+    """Wait until the process has opened its run folder; False if it has ended instead."""
+    config = folder / "run" / "config.json"
+    while process.poll() is None:
+        if config.exists() and config.stat().st_mtime >= since:
+            return True
+        time.sleep(0.01)
+    return False
+
+
 def rows(folder: Path) -> list[tuple[str, ...]]:
     """What must be equal of every episode: all but the time it took and where it came from."""
     with (folder / "run" / "episodes.csv").open(newline="") as file:
@@ -79,22 +89,23 @@ def test_killed_at_random_instants_a_search_ends_exactly_like_an_uninterrupted_o
     agent: str, executor: str, tmp_path: Path
 ) -> None:
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    process = start(whole, *flags(agent, executor))
+    assert searching(whole, process, since=0.0)
     begun = time.monotonic()
-    assert start(whole, *flags(agent, executor)).wait(timeout=600) == 0
+    assert process.wait(timeout=600) == 0
     duration = time.monotonic() - begun
-    clock, kills, status = random.Random(0), 0, -1
-    while status != 0:
+    clock, kills = random.Random(0), 0
+    while True:
         resume = (pieces / "run" / "config.json").exists()
+        since = time.time()
         process = start(pieces, *(["--resume"] if resume else flags(agent, executor)))
-        try:
-            # After the last kill the search is left alone to finish.
-            limit = clock.uniform(0.2, 1.2) * duration if kills < KILLS else 600.0
-            status = process.wait(timeout=limit)
-            assert status == 0
-        except subprocess.TimeoutExpired:
+        if kills < KILLS and searching(pieces, process, since):
+            time.sleep(clock.uniform(0.0, 2.0) * duration / KILLS)
             process.send_signal(signal.SIGKILL)
-            process.wait()
             kills += 1
+        if process.wait(timeout=600) == 0:
+            break
+    assert kills > KILLS / 2
     assert rows(pieces) == rows(whole)
     assert weights(pieces) == weights(whole)
     trained = (pieces / "log").read_text().split()
