@@ -191,19 +191,21 @@ FAST = ImageRecipe(
 
 QUICK = ImageRecipe(
     name="quick",
-    # Many small steps on few small images: about a hundred updates, in which good architectures
-    # are ahead already.
-    epochs=1,
+    # A few CPU seconds buy thousands of images at 4x4 or hundreds at 8x8. Between two seeds the
+    # accuracies of 16 random children correlate by 0.87 at 4x4 (4,096 images, two epochs) and not
+    # at all at 8x8 (1,024 images, two epochs): there they are noise.
+    epochs=2,
     reward_epochs=1,
-    batch_size=16,
-    learning_rate=0.05,
+    batch_size=32,
+    learning_rate=0.1,
     weight_decay=5e-4,
     schedule="linear",
     warmup=0.2,
-    train_images=1536,
-    valid_images=1000,
-    resolution=8,
-    crop_margin=1,
+    train_images=3072,
+    valid_images=2000,
+    resolution=4,
+    crop="none",
+    crop_margin=0,
     time_limit_s=120.0,
     max_memory_mb=4096.0,
 )
@@ -214,6 +216,19 @@ RECIPES = {recipe.name: recipe for recipe in (PAPER, FAST, QUICK)}
 DIGITS_RECIPES = {
     "paper": replace(PAPER, crop_margin=1, flip=False),
     "fast": replace(FAST, batch_size=64, crop_margin=1, flip=False),
-    "quick": replace(QUICK, flip=False, train_images=800, valid_images=None, resolution=None),
+    # The accuracies of 16 random children spread from 0.36 to 0.82 and correlate by 0.81 between
+    # two seeds.
+    "quick": replace(
+        QUICK,
+        epochs=1,
+        batch_size=16,
+        learning_rate=0.05,
+        train_images=800,
+        valid_images=None,
+        resolution=None,
+        crop="pad",
+        crop_margin=1,
+        flip=False,
+    ),
 }
 """For the digits: no flip (a mirrored 2 is no digit), windows moved by one of 8 pixels."""
