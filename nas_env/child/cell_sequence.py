@@ -110,7 +110,7 @@ def _run_layer(
 
 
 # torch.compile cannot look into a kernel called by address: it runs a layer as it is.
-_outside_graphs = torch.compiler.disable(_run_layer)
+_outside_graphs = torch.compiler.disable(_run_layer)  # type: ignore[no-untyped-call]
 
 
 def _check_devices(operands: LayerInput) -> None:
@@ -170,11 +170,10 @@ def last_rows(batch_sizes: tuple[int, ...], device: torch.device) -> Tensor | sl
 def previous_hidden(run: CellRun, hidden_0: Tensor, hidden: Tensor) -> Tensor:
     """h_{t-1} of every row, (n, H), masked as it entered ``weight_h``."""
     sizes = run.batch_sizes
-    steps = [hidden[first : first + rows] for first, rows in run.steps()]
     if sizes[-1] == sizes[0]:
         previous = torch.cat([hidden_0, hidden[: -sizes[0]]])
     else:
-        starts = [hidden_0, *steps[:-1]]
+        starts = [hidden_0, *torch.split(hidden, list(sizes))[:-1]]
         previous = torch.cat([start[:rows] for start, rows in zip(starts, sizes, strict=True)])
     if run.hidden_mask is None:
         return previous

@@ -1,5 +1,6 @@
 """The kernel is compiled once and reused; without a compiler everything still runs."""
 
+import ctypes
 import logging
 import os
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 import torch
 
 from nas_env.child import kernel_backend, kernel_build
+from nas_env.child.cell_backend import TorchBackend
+from nas_env.child.cell_sequence import LayerInput, run_layer
 from nas_env.child.recurrent_layer import RecurrentLayer
-from nas_env.space.published import NAS_CELL
+from nas_env.space.published import MAX_SIN_CELL, NAS_CELL
 
 needs_compiler = pytest.mark.skipif(
     kernel_backend.kernel_backend() is None, reason="needs a C++ compiler"
@@ -39,6 +42,26 @@ def test_another_processor_or_compiler_gets_its_own_library(
     assert kernel_build._fingerprint("/bin/sh") != here
     monkeypatch.setattr(kernel_build, "_processor", lambda: "another machine")
     assert kernel_build._fingerprint("/usr/bin/env") != here
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_most_portable_build_computes_the_same(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(kernel_build, "_VARIANTS", ((),))
+    library = kernel_backend.KernelLibrary(ctypes.CDLL(str(kernel_build.build(tmp_path))))
+    torch.manual_seed(0)
+    shapes = (21, 40), (7, 40), (7, 40), (40, 320), (40, 320), (320,)
+    operands = LayerInput(*((0.3 * torch.randn(s, dtype=dtype)).requires_grad_() for s in shapes))
+    found = []
+    for backend in (kernel_backend.KernelBackend(library), TorchBackend()):
+        outputs = run_layer(MAX_SIN_CELL, (7, 7, 7), operands, None, backend)
+        total = outputs[0].sum() + outputs[2].sum()
+        found.append([*outputs, *torch.autograd.grad(total, list(vars(operands).values()))])
+    for ours, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(ours, wanted, atol=1e-4, rtol=1e-5)
 
 
 def test_without_a_compiler_layers_run_in_torch_and_say_so_once(
