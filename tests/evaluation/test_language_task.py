@@ -72,7 +72,7 @@ def test_random_cells_end_with_a_metric_or_a_typed_failure(folder: Path) -> None
     ]
     rng = np.random.default_rng(0)
     task = LanguageTask(str(folder), None, RECIPE, "cpu")
-    for number in range(60):
+    for number in range(300):  # 21 steps each
         space = spaces[number % 3]
         cell = space.decode(space.sample(rng)).canonical()
         evaluation = task.run(Job(cell, number))
