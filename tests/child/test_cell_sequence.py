@@ -150,7 +150,8 @@ def check_against_reference(
 @pytest.mark.parametrize("space", SPACES)
 def test_random_cells_equal_the_reference(space: str, backend: SequenceBackend) -> None:
     rng = np.random.default_rng(0)
-    for _ in range(30 if space in ("base8", "max_sin") else 8):
+    count = 30 if space in ("base8", "max_sin") and backend.name == "kernel" else 8
+    for _ in range(count):
         check_against_reference(SPACES[space].decode(SPACES[space].sample(rng)), backend)
 
 
@@ -195,10 +196,10 @@ def test_cells_whose_leaves_only_add_take_the_compact_path_correctly(
         check_against_reference(SPACES["max_sin"].decode(tokens), backend, bias=True)
 
 
-def test_gradcheck_on_20_random_cells(backend: SequenceBackend) -> None:
+def test_gradcheck_on_random_cells(backend: SequenceBackend) -> None:
     space = CellSpace(4, ("add", "elem_mult"), ("identity", "tanh", "sigmoid", "sin"))
     rng = np.random.default_rng(3)
-    for _ in range(20):
+    for _ in range(5 if backend.name == "torch" else 20):
         cell = space.decode(space.sample(rng))
         operands = random_operands(cell, (2, 1), 2, bias=True)
 
