@@ -16,6 +16,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from nas_env.errors import NasEnvError
+
 logger = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).parent / "kernels"
@@ -26,7 +28,7 @@ _COMMON = ("-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fno-e
 _VARIANTS = (("-march=native", "-fopenmp"), ("-mcpu=native", "-fopenmp"), ("-march=native",), ())
 
 
-class KernelUnavailableError(RuntimeError):
+class KernelUnavailableError(NasEnvError, RuntimeError):
     """No compiler, or it failed; the message says which and why."""
 
 
@@ -35,10 +37,10 @@ def load_kernel() -> ctypes.CDLL | None:
     """The compiled kernel, or None where it cannot be built (the log says so, once)."""
     try:
         return ctypes.CDLL(str(build(cache_folder())))
-    except (KernelUnavailableError, OSError) as error:
+    except (RuntimeError, OSError) as error:  # no home folder is a RuntimeError
         logger.warning(
-            "Recurrent cells run in plain torch, several times slower than the compiled kernel: "
-            "%s Install a C++ compiler (g++ or clang++; CXX names another) for full speed.",
+            "Recurrent cells run in plain torch, which takes 2 to 8 times as long as the compiled "
+            "kernel: %s Install a C++ compiler (g++ or clang++; CXX names another).",
             error,
         )
         return None
