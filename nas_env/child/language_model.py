@@ -5,6 +5,7 @@ Sequences are time-major: tokens (steps, batch). The state of one window is the 
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -103,7 +104,8 @@ class LanguageModel(nn.Module):
             if drop.recurrent and isinstance(layer, nn.LSTM):
                 values, carried = _masked_lstm(layer, values, carried, drop.recurrent)
             else:
-                values, carried = layer(values, carried)
+                with _no_autocast_for(layer, values):
+                    values, carried = layer(values, carried)
             after.append(carried)
         return drop_elements(values, drop.output, drop.variational), tuple(after)
 
@@ -128,6 +130,15 @@ def _layer(cell: Cell, input_size: int, hidden_size: int, recurrent_dropout: flo
     return layer
 
 
+def _no_autocast_for(layer: nn.Module, values: Tensor) -> AbstractContextManager[object]:
+    """A torch LSTM on a CPU without bfloat16 units raises under autocast: it stays in float32."""
+    by_onednn = values.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    ours = isinstance(layer, RecurrentLayer)
+    if by_onednn and not ours and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return torch.autocast("cpu", enabled=False)
+    return nullcontext()
+
+
 def _masked_lstm(
     layer: nn.LSTM, values: Tensor, state: Any, drop: float
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -137,6 +148,7 @@ def _masked_lstm(
     hidden, memory = (zeros, zeros) if state is None else state
     outputs: list[Tensor] = []
     for step in torch.split(values, 1):
-        output, (hidden, memory) = layer(step, (hidden * mask, memory))
+        with _no_autocast_for(layer, values):
+            output, (hidden, memory) = layer(step, (hidden * mask, memory))
         outputs.append(output)
     return torch.cat(outputs), (hidden, memory)

@@ -44,3 +44,14 @@ def test_not_a_number_stays_not_a_number() -> None:
     with torch.no_grad():
         hidden[3, 3] = float("nan")
     assert softmax_loss(hidden, weight, bias, targets).isnan()
+
+
+def test_under_autocast_products_are_bfloat16_and_gradients_stay_float32() -> None:
+    inputs, targets = operands(torch.float32)
+    exact = torch.autograd.grad(softmax_loss(inputs[0], inputs[1], inputs[2], targets), inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = softmax_loss(inputs[0], inputs[1], inputs[2], targets)
+    assert loss.dtype == torch.float32
+    for found, expected in zip(torch.autograd.grad(loss, inputs), exact, strict=True):
+        assert found.dtype == torch.float32
+        assert (found - expected).norm() < 0.03 * expected.norm()

@@ -214,3 +214,22 @@ def test_adam_trains_too() -> None:
     assert train_language_child(cell, data, recipe, 0, "cpu").metric < 0.6 * unigram_perplexity(
         data
     )
+
+
+@pytest.mark.parametrize("cell", [NAS_CELL, "lstm"])
+def test_bfloat16_learns_as_well_as_float32(cell: Architecture | BaselineCell) -> None:
+    data, recipe = text_data(400), replace(TINY, numerics="bfloat16")
+    outcome = train_language_child(cell, data, recipe, 0, "cpu")
+    exact = train_language_child(cell, data, replace(TINY, numerics="float32"), 0, "cpu")
+    assert outcome.numerics == "bfloat16"
+    assert outcome.metric == pytest.approx(exact.metric, rel=0.1)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("numerics", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cell", [NAS_CELL, "lstm"])
+def test_a_gpu_measures_what_the_cpu_does(cell: Architecture | BaselineCell, numerics: str) -> None:
+    data, recipe = text_data(), replace(TINY, numerics=numerics)
+    there = train_language_child(cell, data, recipe, 0, "cuda").metric
+    here = train_language_child(cell, data, replace(TINY, numerics="float32"), 0, "cpu").metric
+    assert there == pytest.approx(here, rel=0.1)
