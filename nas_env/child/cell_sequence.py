@@ -194,7 +194,7 @@ class _CellSequence(torch.autograd.Function):
             plan.architecture,
             plan.batch_sizes,
             weight_h.contiguous(),
-            None if bias is None else bias.to(state_dtype),
+            None if bias is None else bias.to(state_dtype).contiguous(),
             None if hidden_mask is None else hidden_mask.to(state_dtype).contiguous(),
         )
         gates_x = (x @ weight_x).to(state_dtype)  # (n, N * H)
