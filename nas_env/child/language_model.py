@@ -132,7 +132,8 @@ def _layer(cell: Cell, input_size: int, hidden_size: int, recurrent_dropout: flo
 
 def _no_autocast_for(layer: nn.Module, values: Tensor) -> AbstractContextManager[object]:
     """A torch LSTM on a CPU without bfloat16 units raises under autocast: it stays in float32."""
-    by_onednn = values.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    by_onednn = values.device.type == "cpu" and available
     ours = isinstance(layer, RecurrentLayer)
     if by_onednn and not ours and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.autocast("cpu", enabled=False)

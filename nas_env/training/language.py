@@ -146,8 +146,13 @@ class LanguageTraining:
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
 
     def run(self, report: Report | None = None) -> list[float]:
-        """Train all epochs; return the validation perplexities of the last ``reward_epochs``."""
+        """Train all epochs; return the validation perplexities of the last ``reward_epochs``.
+
+        A dead child that starts at the frequency of words is validated at once: it stays there.
+        """
         recipe, curve = self.recipe, list[float]()
+        if recipe.unigram_bias and self.is_dead():
+            return [self._checked(self.perplexity(self.data.valid))]
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(self.seed ^ DROPOUT_STREAM)
@@ -174,6 +179,23 @@ class LanguageTraining:
         batch = batch or self.recipe.evaluation_batch
         streams = evaluation_streams(text, batch, self.data.vocabulary.end_of_line)
         return perplexity_of(self.child, streams)
+
+    def is_dead(self) -> bool:
+        """Whether the first window leaves all state and every gradient but the bias's at zero.
+
+        A third of random cells are so: their first h is a product with h_0 = 0 or c_0 = 0, and
+        neither state nor weights ever leave zero.
+        """
+        window = next(self.streams.windows(self.recipe.bptt_steps))
+        self.child.eval()
+        loss, state = self.child.loss(window.inputs, window.targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        weights = [p for name, p in self.child.named_parameters() if name != "softmax.bias"]
+        values = [p.grad for p in weights if p.grad is not None]
+        values += [part for layer in state for part in layer]
+        dead = not any(bool(value.any()) for value in values)
+        self.child.zero_grad(set_to_none=True)
+        return dead
 
     @torch.no_grad()
     def _set_unigram_bias(self) -> None:

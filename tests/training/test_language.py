@@ -44,6 +44,14 @@ TINY = LanguageRecipe(
     constant_epochs=2,
     numerics="float32",
 )
+DEAD = CellArchitecture(
+    base_number=2,
+    nodes=(("elem_mult", "tanh"), ("add", "relu"), ("elem_mult", "tanh")),
+    inject=("add", "tanh"),
+    cell_index=2,
+    inject_index=0,
+)
+"""c_t = a0' * a1 with a0' = tanh(W_x x * W_h h + ...) = 0 at h = c = 0: it stays there."""
 EXPLODING = CellArchitecture(
     base_number=2,
     nodes=(("add", "identity"), ("add", "identity"), ("elem_mult", "identity")),
@@ -126,6 +134,23 @@ def test_a_unigram_bias_starts_a_child_at_the_frequency_of_words() -> None:
     recipe = replace(TINY, unigram_bias=True, init_scale=1e-9, learning_rate=1e-9)
     outcome = train_language_child("lstm", data, recipe, 0, "cpu")
     assert outcome.metric == pytest.approx(unigram_perplexity(data), rel=0.01)
+
+
+def test_a_dead_child_is_told_at_once_and_measures_what_its_training_would_give() -> None:
+    data, recipe = text_data(), replace(TINY, unigram_bias=True)
+    dead = LanguageTraining(DEAD, data, recipe, 0)
+    assert dead.is_dead()
+    epochs: list[LanguageEpoch] = []
+    (metric,) = dead.run(epochs.append)
+    assert not epochs
+    trained = train_language_child(DEAD, data, replace(TINY, epochs=6), 0, "cpu").metric
+    assert metric == pytest.approx(unigram_perplexity(data), rel=0.01)
+    assert metric == pytest.approx(trained, rel=0.05)
+
+
+@pytest.mark.parametrize("cell", [NAS_CELL, "lstm", "gru"])
+def test_a_child_that_can_learn_is_not_dead(cell: Cell) -> None:
+    assert not LanguageTraining(cell, text_data(), replace(TINY, init_scale=0.01), 0).is_dead()
 
 
 def test_a_gradient_longer_than_the_limit_is_shortened_to_it() -> None:
