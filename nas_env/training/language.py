@@ -33,7 +33,7 @@ from nas_env.training.numerics import one_thread, resolve_device
 from nas_env.training.outcome import TrainingOutcome
 from nas_env.training.windows import Streams, Window, evaluation_streams, training_streams
 
-CHECK_STEPS = 100
+CHECK_STEPS = 20
 """Steps between two looks at the loss, which wait for the device."""
 EVALUATION_ROWS = 1024
 """Tokens of one window of an evaluation: bounds the matrix of logits."""
@@ -181,19 +181,21 @@ class LanguageTraining:
         return perplexity_of(self.child, streams)
 
     def is_dead(self) -> bool:
-        """Whether the first window leaves all state and every gradient but the bias's at zero.
+        """Whether no gradient but that of the softmax bias is other than zero over two windows.
 
-        A third of random cells are so: their first h is a product with h_0 = 0 or c_0 = 0, and
-        neither state nor weights ever leave zero.
+        One random cell in six is so: its h is a product with h_0 = 0 or c_0 = 0, and neither h nor
+        the weights ever leave zero.
         """
-        window = next(self.streams.windows(self.recipe.bptt_steps))
         self.child.eval()
-        loss, state = self.child.loss(window.inputs, window.targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        windows = self.streams.windows(self.recipe.bptt_steps)
+        state: State | None = None
+        for window in (next(windows), next(windows, None)):
+            if window is not None:
+                loss, state = self.child.loss(window.inputs, window.targets, state)
+                loss.backward()  # type: ignore[no-untyped-call]
+                state = detach(state)
         weights = [p for name, p in self.child.named_parameters() if name != "softmax.bias"]
-        values = [p.grad for p in weights if p.grad is not None]
-        values += [part for layer in state for part in layer]
-        dead = not any(bool(value.any()) for value in values)
+        dead = not any(bool(p.grad.any()) for p in weights if p.grad is not None)
         self.child.zero_grad(set_to_none=True)
         return dead
 
