@@ -26,17 +26,16 @@ from nas_env.errors import (
 )
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.layout import Architecture
+from nas_env.training.language_evaluation import perplexity_from, perplexity_of
 from nas_env.training.language_numerics import language_autocast
 from nas_env.training.language_recipes import LanguageRecipe
 from nas_env.training.memory import memory_errors
 from nas_env.training.numerics import one_thread, resolve_device
 from nas_env.training.outcome import TrainingOutcome
-from nas_env.training.windows import Streams, Window, evaluation_streams, training_streams
+from nas_env.training.windows import Window, evaluation_streams, training_streams
 
 CHECK_STEPS = 20
 """Steps between two looks at the loss, which wait for the device."""
-EVALUATION_ROWS = 1024
-"""Tokens of one window of an evaluation: bounds the matrix of logits."""
 WORSE_THAN_UNIFORM = 2.0
 """A child whose perplexity is so many times the vocabulary size has diverged."""
 DROPOUT_STREAM = 0x5DEECE66D
@@ -218,7 +217,7 @@ class LanguageTraining:
                 self._check_loss()
             self._check_time()
         tokens = self.streams.targets.numel()
-        return self._checked(_perplexity(self._check_loss(), tokens))
+        return self._checked(perplexity_from(self._check_loss(), tokens))
 
     def _step(self, window: Window, state: State | None, rate: float) -> State:
         """Forward, backward, update; no wait."""
@@ -282,38 +281,3 @@ def make_update(child: nn.Module, recipe: LanguageRecipe) -> Callable[[float], N
         optimiser.zero_grad(set_to_none=True)
 
     return update
-
-
-@torch.no_grad()
-def perplexity_of(child: LanguageModel, streams: Streams) -> float:
-    """Exponential of the mean negative log-likelihood, with carried state, no dropout, float32."""
-    training = child.training
-    child.eval()
-    batch = streams.inputs.shape[1]
-    total = torch.zeros((), dtype=torch.float64, device=streams.inputs.device)
-    tokens, state = 0, None
-    for window in streams.windows(max(1, EVALUATION_ROWS // batch)):
-        if window is streams.rest and state is not None:
-            state = first_streams(state, window.inputs.shape[1])
-        loss, state = child.loss(window.inputs, window.targets, state)
-        total += loss
-        tokens += window.targets.numel()
-    child.train(training)
-    return _perplexity(total.item(), tokens)
-
-
-def first_streams(state: State, count: int) -> State:
-    """The state of the first ``count`` streams."""
-    return tuple(
-        layer[:, :count].contiguous()
-        if isinstance(layer, Tensor)
-        else tuple(part[:, :count].contiguous() for part in layer)
-        for layer in state
-    )
-
-
-def _perplexity(loss: float, tokens: int) -> float:
-    try:
-        return math.exp(loss / tokens)
-    except OverflowError:
-        return math.inf

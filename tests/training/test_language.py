@@ -26,9 +26,9 @@ from nas_env.training.language import (
     LanguageEpoch,
     LanguageTraining,
     make_update,
-    perplexity_of,
     train_language_child,
 )
+from nas_env.training.language_evaluation import perplexity_of
 from nas_env.training.language_recipes import LanguageRecipe
 from nas_env.training.windows import evaluation_streams
 
