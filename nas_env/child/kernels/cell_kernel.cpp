@@ -120,14 +120,15 @@ template <typename T> void forward(const Sequence &s) {
       multiply_elements(masked, static_cast<const T *>(s.hidden_mask), rows * hidden);
     }
     T *sums = at<T>(s.gates_h ? s.gates_h : s.gates_x, first, width);
-    for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t row = 0; bias && row < rows; ++row) {
       T *to = sums + row * width;
-      if (s.gates_h && !bias) memset(to, 0, width * sizeof(T));
-      if (s.gates_h && bias) memcpy(to, bias, width * sizeof(T));
-      if (!s.gates_h && bias)
+      if (s.gates_h)
+        memcpy(to, bias, width * sizeof(T));
+      else
         for (int64_t j = 0; j < width; ++j) to[j] += bias[j];
     }
-    multiply(rows, hidden, width, s.hidden_mask ? masked : previous_h, packed, sums, threads);
+    multiply(rows, hidden, width, s.hidden_mask ? masked : previous_h, packed, sums,
+             s.gates_h && !bias, threads);
     step_forward<T>(s, cell, first, rows, previous_c);
     previous_h = at<T>(s.hidden_all, first, hidden);
     previous_c = at<T>(s.memory_all, first, hidden);
@@ -150,9 +151,8 @@ template <typename T> void backward(const Sequence &s) {
     const T *memory = step ? at<T>(s.memory_all, first - s.batch_sizes[step - 1], hidden)
                            : static_cast<const T *>(s.memory_0);
     step_backward<T>(s, cell, first, rows, memory);
-    memset(grad_hidden, 0, rows * hidden * sizeof(T));
     const T *grad_gates = at<T>(s.grad_gates_h ? s.grad_gates_h : s.grad_gates_x, first, width);
-    multiply(rows, width, hidden, grad_gates, packed, grad_hidden, threads);
+    multiply(rows, width, hidden, grad_gates, packed, grad_hidden, true, threads);
     if (s.hidden_mask)
       multiply_elements(grad_hidden, static_cast<const T *>(s.hidden_mask), rows * hidden);
   }

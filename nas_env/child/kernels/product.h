@@ -1,4 +1,4 @@
-// C += A * B for a few rows of A and a B that is packed once and used at every time step.
+// C = A * B or C += A * B for a few rows of A and a B that is packed once and used at every step.
 //
 // A library's matrix product would arrange B anew at each step. Here B is kept in panels of
 // kPanel columns, each panel stored row by row, and a tile of kTileRows x kPanel sums stays in
@@ -65,15 +65,17 @@ void pack(const T *b, int64_t depth, int64_t columns, bool transposed, T *packed
   }
 }
 
-// `tile_rows` rows of C (row stride `ldc`) += A (row stride `lda`) * one panel, over `depth`.
-// Meanwhile `ahead`, a share of the next panel, is fetched, `ahead_step` elements for each k.
+// `tile_rows` rows of C (row stride `ldc`) += A (row stride `lda`) * one panel, over `depth`; C is
+// taken as zero if `overwrite`. Meanwhile `ahead`, a share of the next panel, is fetched,
+// `ahead_step` elements for each k.
 template <typename T, int tile_rows>
 void multiply_tile(const T *a, int64_t lda, const T *panel, int64_t depth, T *c, int64_t ldc,
-                   const T *ahead, int64_t ahead_step) {
+                   const T *ahead, int64_t ahead_step, bool overwrite) {
   using P = Panel<T>;
   typename P::Vector sums[tile_rows][kVectors];
   for (int r = 0; r < tile_rows; ++r)
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = P::load(c + r * ldc + v * P::lanes);
+    for (int v = 0; v < kVectors; ++v)
+      sums[r][v] = overwrite ? typename P::Vector{} : P::load(c + r * ldc + v * P::lanes);
   for (int64_t k = 0; k < depth; ++k, panel += P::width) {
     typename P::Vector row[kVectors];
     for (int v = 0; v < kVectors; ++v) {
@@ -94,17 +96,18 @@ void multiply_tile(const T *a, int64_t lda, const T *panel, int64_t depth, T *c,
 
 template <typename T, int tile_rows>
 void multiply_rows(int rows, const T *a, int64_t lda, const T *panel, int64_t depth, T *c,
-                   int64_t ldc, const T *ahead, int64_t ahead_step) {
+                   int64_t ldc, const T *ahead, int64_t ahead_step, bool overwrite) {
   if (rows == tile_rows)
-    multiply_tile<T, tile_rows>(a, lda, panel, depth, c, ldc, ahead, ahead_step);
+    multiply_tile<T, tile_rows>(a, lda, panel, depth, c, ldc, ahead, ahead_step, overwrite);
   else if constexpr (tile_rows > 1)
-    multiply_rows<T, tile_rows - 1>(rows, a, lda, panel, depth, c, ldc, ahead, ahead_step);
+    multiply_rows<T, tile_rows - 1>(rows, a, lda, panel, depth, c, ldc, ahead, ahead_step,
+                                    overwrite);
 }
 
-// C (rows, columns) += A (rows, depth) * packed B (depth, columns).
+// C (rows, columns) += A (rows, depth) * packed B (depth, columns), or = if `overwrite`.
 template <typename T>
 void multiply(int64_t rows, int64_t depth, int64_t columns, const T *a, const T *packed, T *c,
-              int threads) {
+              bool overwrite, int threads) {
   using P = Panel<T>;
   const int64_t panels = P::count(columns), tiles = (rows + kTileRows - 1) / kTileRows;
   const int64_t blocks = (depth + kDepthBlock - 1) / kDepthBlock;
@@ -112,6 +115,7 @@ void multiply(int64_t rows, int64_t depth, int64_t columns, const T *a, const T 
 #pragma omp parallel num_threads(threads) if (threads > 1)
   for (int64_t k = 0; k < depth; k += block) {
     const int64_t deep = depth - k < block ? depth - k : block;
+    const bool fresh = overwrite && k == 0;
 #pragma omp for schedule(static) nowait  // a panel's columns always belong to the same thread
     for (int64_t panel = 0; panel < panels; ++panel) {
       const T *from = packed + panel * depth * P::width + k * P::width;
@@ -126,14 +130,14 @@ void multiply(int64_t rows, int64_t depth, int64_t columns, const T *a, const T 
         T *c_tile = c + row * columns + first;
         if (whole) {
           multiply_rows<T, kTileRows>(here, a_tile, depth, from, deep, c_tile, columns, ahead,
-                                      ahead_step);
+                                      ahead_step, fresh);
           continue;
         }
         const int64_t narrow = (columns - first) * sizeof(T);
         T edge[kTileRows * P::width] = {};
         for (int r = 0; r < here; ++r) memcpy(edge + r * P::width, c_tile + r * columns, narrow);
         multiply_rows<T, kTileRows>(here, a_tile, depth, from, deep, edge, P::width, ahead,
-                                    ahead_step);
+                                    ahead_step, fresh);
         for (int r = 0; r < here; ++r) memcpy(c_tile + r * columns, edge + r * P::width, narrow);
       }
     }

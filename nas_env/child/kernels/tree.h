@@ -1,5 +1,5 @@
-// The element-wise tree of a cell (paper, section 3.4), forward and backward, as an interpreter: the
-// cell is data, so that a new one costs no compilation.
+// The element-wise tree of a cell (paper, section 3.4), forward and backward, as an interpreter:
+// the cell is data, so that a new one costs no compilation.
 //
 // The loop over nodes is outside and the loop over a block of elements inside, so each operation of
 // the program is one vectorised loop over data in the first-level cache.
@@ -162,8 +162,8 @@ template <typename T> struct Block {
     activate(cell.activation(cell.nodes), x, n);
   }
 
-  // After forward<true>: grad[root] and grad_memory (of c_t) are given; writes the gradients of the gates
-  // and, into grad_memory, of c_{t-1}. grad_gates_h may be null when every leaf adds.
+  // After forward<true>: grad[root] and grad_memory (of c_t) are given; writes the gradients of
+  // the gates and, into grad_memory, of c_{t-1}. grad_gates_h may be null when every leaf adds.
   void backward(const Cell &cell, const T *gates_x, const T *gates_h, T *grad_gates_x,
                 T *grad_gates_h, int64_t stride, int count) {
     const int n = (count + kRound - 1) / kRound * kRound;
