@@ -48,6 +48,8 @@ class Preset:
 
 SMALL_POPULATION = {"population": 24, "tournament": 8}
 """Evolution with a hundred or two children: half of them must be mutations of good ones."""
+MIDDLE_POPULATION = {"population": 64, "tournament": 16}
+"""Evolution with about a thousand children."""
 
 IMAGE = {
     "quick": Preset(
@@ -62,7 +64,7 @@ IMAGE = {
         schedule=DepthSchedule(first=6, step=2, every=250, last=12),
         agents={
             "reinforce": {"learning_rate": 3.5e-3},
-            "evolution": {"population": 64, "tournament": 16},
+            "evolution": MIDDLE_POPULATION,
         },
     ),
     "paper": Preset(recipe="paper", children=12_800, schedule=DepthSchedule()),
@@ -80,7 +82,7 @@ LANGUAGE = {
         children=1000,
         agents={
             "reinforce": {"learning_rate": 3.5e-3},
-            "evolution": {"population": 64, "tournament": 16},
+            "evolution": MIDDLE_POPULATION,
         },
     ),
     "paper": Preset(
@@ -103,7 +105,7 @@ OTHER = {
         children=1000,
         agents={
             "reinforce": {"learning_rate": 3.5e-3},
-            "evolution": {"population": 64, "tournament": 16},
+            "evolution": MIDDLE_POPULATION,
         },
     ),
     "paper": Preset(recipe="paper", children=12_800),

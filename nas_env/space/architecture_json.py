@@ -25,12 +25,9 @@ from nas_env.space.conv_architecture import (
 from nas_env.space.layout import Architecture
 
 LAYER_TYPES: dict[str, type[Layer]] = {
-    "convolution": Convolution,
-    "pooling": Pooling,
-    "local_contrast_normalisation": LocalContrastNormalisation,
-    "batch_norm": BatchNormalisation,
+    layer_type.type_name: layer_type
+    for layer_type in (Convolution, Pooling, LocalContrastNormalisation, BatchNormalisation)
 }
-_TYPE_NAMES = {layer_type: name for name, layer_type in LAYER_TYPES.items()}
 
 
 def architecture_from_json(data: Mapping[str, Any]) -> Architecture:
@@ -78,25 +75,6 @@ def load_architecture(path: str | Path) -> Architecture:
         return architecture_from_json(data)
     except InvalidArchitectureError as error:
         raise InvalidArchitectureError(f"In the architecture file {path}: {error}") from error
-
-
-def conv_to_json(architecture: ConvArchitecture) -> dict[str, Any]:
-    """A convolutional architecture as a JSON-able dict."""
-    layers = [
-        {"type": _TYPE_NAMES[type(layer)], **_to_dict(layer), "inputs": list(layer.inputs)}
-        for layer in architecture.layers
-    ]
-    return {"kind": "conv", **_to_dict(architecture), "layers": layers}
-
-
-def _to_dict(item: Layer | ConvArchitecture) -> dict[str, Any]:
-    """Fields that differ from their default, tuples as lists."""
-    pairs = {field.name: (getattr(item, field.name), field.default) for field in fields(item)}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, (value, default) in pairs.items()
-        if value != default
-    }
 
 
 def _conv_from_json(data: Mapping[str, Any]) -> ConvArchitecture:

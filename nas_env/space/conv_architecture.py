@@ -7,9 +7,9 @@ validated, by its name.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from nas_env.errors import InvalidArchitectureError
 from nas_env.space.layout import Architecture
@@ -30,6 +30,8 @@ class Convolution:
         stride_width: the same for columns.
         inputs: numbers of the layers read, ascending; 0 is the image.
     """
+
+    type_name: ClassVar[str] = "convolution"
 
     filter_height: int
     filter_width: int
@@ -54,6 +56,8 @@ class Pooling:
         inputs: numbers of the layers read, ascending; 0 is the image.
     """
 
+    type_name: ClassVar[str] = "pooling"
+
     operation: PoolingOperation
     size: int
     stride: int
@@ -76,6 +80,8 @@ class LocalContrastNormalisation:
         inputs: numbers of the layers read, ascending; 0 is the image.
     """
 
+    type_name: ClassVar[str] = "local_contrast_normalisation"
+
     window: int
     inputs: tuple[int, ...] = (0,)
 
@@ -96,6 +102,8 @@ class BatchNormalisation:
         epsilon: added to the variance.
         inputs: numbers of the layers read, ascending; 0 is the image.
     """
+
+    type_name: ClassVar[str] = "batch_norm"
 
     epsilon: float
     inputs: tuple[int, ...] = (0,)
@@ -186,10 +194,22 @@ class ConvArchitecture(Architecture):
         return replace(self, layers=layers)
 
     def to_json(self) -> dict[str, Any]:
-        """See ``nas_env.space.architecture_json`` for the format."""
-        from nas_env.space.architecture_json import conv_to_json
+        """See ``nas_env.space.architecture_json`` for the format, and for reading it."""
+        layers = [
+            {"type": layer.type_name, **_given(layer), "inputs": list(layer.inputs)}
+            for layer in self.layers
+        ]
+        return {"kind": "conv", **_given(self), "layers": layers}
 
-        return conv_to_json(self)
+
+def _given(item: Layer | ConvArchitecture) -> dict[str, Any]:
+    """Fields that differ from their default, tuples as lists."""
+    pairs = {field.name: (getattr(item, field.name), field.default) for field in fields(item)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, (value, default) in pairs.items()
+        if value != default
+    }
 
 
 def _require_positive(owner: object, *fields: str) -> None:
