@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from gymnasium.vector import AutoresetMode
-
-from nas_env.envs.architecture_env import ArchitectureEnv
 from nas_env.envs.settings import ChildSettings
-from nas_env.envs.vector_env import ArchitectureVectorEnv
+from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Task
@@ -67,7 +64,7 @@ class CellSettings(ChildSettings):
         return partial(inverse_square, c=self.reward_constant)
 
 
-class CellEnv(ArchitectureEnv):
+class CellEnv(TaskEnv):
     """Write a recurrent cell node by node; the reward is 80 / perplexity^2.
 
     ## Description
@@ -144,44 +141,10 @@ class CellEnv(ArchitectureEnv):
     Sections 3.4, 4.2.
     """
 
-    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
-        settings = CellSettings.of(arguments)
-        super().__init__(
-            settings.search_space(),
-            settings.evaluator_or_callable(),
-            settings.reward(),
-            render_mode=render_mode,
-            metric_name=settings.metric_name,
-        )
-        self.settings = settings
+    settings_type = CellSettings
 
 
-class CellVectorEnv(ArchitectureVectorEnv):
-    """`CellEnv` for `gym.make_vec`: `num_envs` episodes, their children trained at the same time.
+class CellVectorEnv(TaskVectorEnv):
+    """`CellEnv` for `gym.make_vec`; see `TaskVectorEnv` for what differs."""
 
-    Keyword arguments are those of `CellEnv`, except that children train in worker processes unless
-    told otherwise (`evaluator="process"`, `workers` = sub-environments or cores, the fewer), and
-    those of `ArchitectureVectorEnv`: `autoreset_mode`, `max_episode_steps`.
-    """
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        *,
-        render_mode: str | None = None,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        **arguments: Any,
-    ) -> None:
-        settings = CellSettings.of(arguments).for_batches(num_envs)
-        super().__init__(
-            settings.search_space(),
-            settings.evaluator_or_callable(),
-            settings.reward(),
-            num_envs=num_envs,
-            render_mode=render_mode,
-            metric_name=settings.metric_name,
-            autoreset_mode=autoreset_mode,
-            max_episode_steps=max_episode_steps,
-        )
-        self.settings = settings
+    settings_type = CellSettings

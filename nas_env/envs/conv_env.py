@@ -1,13 +1,10 @@
 """The paper's convolutional environments: keyword arguments -> space, data, training, reward."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from gymnasium.vector import AutoresetMode
-
-from nas_env.envs.architecture_env import ArchitectureEnv
 from nas_env.envs.settings import ChildSettings
-from nas_env.envs.vector_env import ArchitectureVectorEnv
+from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Task
@@ -106,7 +103,7 @@ class ConvSettings(ChildSettings):
         return cubed
 
 
-class ConvEnv(ArchitectureEnv):
+class ConvEnv(TaskEnv):
     """Write a convolutional network layer by layer; the reward is its accuracy cubed.
 
     ## Description
@@ -192,44 +189,10 @@ class ConvEnv(ArchitectureEnv):
     Sections 3.1 to 3.3, 4.1, Appendix A.
     """
 
-    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
-        settings = ConvSettings.of(arguments)
-        super().__init__(
-            settings.search_space(),
-            settings.evaluator_or_callable(),
-            settings.reward(),
-            render_mode=render_mode,
-            metric_name=settings.metric_name,
-        )
-        self.settings = settings
+    settings_type = ConvSettings
 
 
-class ConvVectorEnv(ArchitectureVectorEnv):
-    """`ConvEnv` for `gym.make_vec`: `num_envs` episodes, their children trained at the same time.
+class ConvVectorEnv(TaskVectorEnv):
+    """`ConvEnv` for `gym.make_vec`; see `TaskVectorEnv` for what differs."""
 
-    Keyword arguments are those of `ConvEnv`, except that children train in worker processes unless
-    told otherwise (`evaluator="process"`, `workers` = sub-environments or cores, the fewer), and
-    those of `ArchitectureVectorEnv`: `autoreset_mode`, `max_episode_steps`.
-    """
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        *,
-        render_mode: str | None = None,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        **arguments: Any,
-    ) -> None:
-        settings = ConvSettings.of(arguments).for_batches(num_envs)
-        super().__init__(
-            settings.search_space(),
-            settings.evaluator_or_callable(),
-            settings.reward(),
-            num_envs=num_envs,
-            render_mode=render_mode,
-            metric_name=settings.metric_name,
-            autoreset_mode=autoreset_mode,
-            max_episode_steps=max_episode_steps,
-        )
-        self.settings = settings
+    settings_type = ConvSettings
