@@ -19,7 +19,6 @@ from nas_env.data.augment import draw_epoch, evaluation_batch
 from nas_env.data.images import ImageData
 from nas_env.errors import (
     ChildDiverged,
-    ChildOutOfMemory,
     ChildTimeout,
     ChildTooLarge,
     ConfigurationError,
@@ -28,6 +27,7 @@ from nas_env.errors import (
 from nas_env.space.conv_architecture import ConvArchitecture
 from nas_env.space.layout import Architecture
 from nas_env.training.image_step import TrainingStep, make_step
+from nas_env.training.memory import memory_errors
 from nas_env.training.numerics import Numerics, one_thread, resolve_device
 from nas_env.training.outcome import TrainingOutcome
 from nas_env.training.recipes import ImageRecipe
@@ -73,7 +73,7 @@ def train_image_child(
     _check_data(data, recipe)
     cost = conv_cost(architecture, data.image_shape, len(data.classes))
     _check_limits(cost, recipe)
-    with one_thread(), _memory_errors(), _returned_memory(target):
+    with one_thread(), memory_errors(), _returned_memory(target):
         curve = _train(architecture, data.to(target), recipe, seed, start)
     return TrainingOutcome(
         metric=max(curve),
@@ -182,21 +182,3 @@ def _returned_memory(device: torch.device) -> Iterator[None]:
     finally:
         if device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """Turn the ways in which memory runs out into one typed failure."""
-    try:
-        yield
-    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        raise ChildOutOfMemory(_first_line(error)) from error
-    except RuntimeError as error:
-        text = str(error).lower()
-        if any(sign in text for sign in ("defaultcpuallocator", "bad_alloc", "out of memory")):
-            raise ChildOutOfMemory(_first_line(error)) from error
-        raise
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

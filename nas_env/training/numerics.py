@@ -6,30 +6,18 @@ the choice is timed. It changes the metric in the last digits, so it is written 
 """
 
 import contextlib
-import hashlib
-import json
-import platform
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from nas_env.data.folders import cache_dir, write_atomically
 from nas_env.errors import ConfigurationError
+from nas_env.training.machine_choice import remembered_choice, take_turns
 
 NUMERICS = ("float32", "float32-channels_last", "bfloat16-channels_last")
 """Type of the convolutions, and memory layout where it is not the default; simplest first."""
-
-REQUIRED_GAIN = 1.08
-"""A later candidate must beat the simplest one by this factor: noise must not decide."""
-
-HOPELESS = 2.0
-"""A candidate so many times slower than another at first sight is not timed any further."""
 
 
 @dataclass(frozen=True)
@@ -88,81 +76,17 @@ def one_thread() -> Iterator[None]:
 
 
 def choose_numerics(device: torch.device) -> str:
-    """The fastest of ``NUMERICS`` on ``device``, timed once per machine and torch version.
-
-    The choice is kept in the cache folder; where that cannot be written it holds for the process.
-    """
-    return _choose(device.type, str(_record_path(device)))
-
-
-@cache
-def _choose(device_type: str, record_path: str) -> str:
-    path = Path(record_path)
-    remembered = _read(path)
-    if remembered is not None:
-        return remembered
-    seconds = time_numerics(torch.device(device_type))
-    choice = pick(seconds)
-    record = {"numerics": choice, "machine": machine_name(device_type), "step_s": seconds}
-    with contextlib.suppress(OSError):
-        write_atomically(path, json.dumps(record).encode())
-    return _read(path) or choice
-
-
-def pick(seconds: dict[str, float]) -> str:
-    """The fastest candidate, or the simplest one unless that is clearly slower."""
-    simplest = next(iter(seconds))
-    fastest = min(seconds, key=seconds.__getitem__)
-    return fastest if seconds[simplest] > REQUIRED_GAIN * seconds[fastest] else simplest
-
-
-def machine_name(device_type: str) -> str:
-    """Processor and torch version: what the choice depends on."""
-    if device_type == "cuda":
-        return f"{torch.cuda.get_device_name()} / torch {torch.__version__}"
-    return f"{cpu_model()} / torch {torch.__version__}"
-
-
-def cpu_model() -> str:
-    """The processor's name and widest vector instructions."""
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.split(":", 1)[1].strip()
-                break
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+    """The fastest of ``NUMERICS`` on ``device``, timed once per machine and torch version."""
+    choice = remembered_choice("image-numerics", device, time_numerics)
+    return choice if choice in NUMERICS else NUMERICS[0]
 
 
 def time_numerics(device: torch.device, rounds: int = 7) -> dict[str, float]:
-    """Seconds of one training step of a small fixed child, for each candidate.
-
-    Candidates take turns and the fastest of their rounds counts, so that a busy machine slows all
-    alike.
-    """
+    """Seconds of one training step of a small fixed child, for each of ``NUMERICS``."""
     with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(0)
         steps = {name: _timing_step(Numerics(name), device) for name in NUMERICS}
-        best = {name: min(_seconds(step, device) for _ in range(2)) for name, step in steps.items()}
-        # bfloat16 without hardware for it is ten times slower: one look is enough.
-        hopeful = [name for name in steps if best[name] < HOPELESS * min(best.values())]
-        for _ in range(rounds if len(hopeful) > 1 else 0):
-            for name in hopeful:
-                best[name] = min(best[name], _seconds(steps[name], device))
-    return best
-
-
-def _seconds(step: Callable[[], None], device: torch.device) -> float:
-    """Of processor time on the CPU, so that other programs do not count; else by the clock."""
-    if device.type != "cuda":
-        start = time.process_time()
-        step()
-        return time.process_time() - start
-    torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    step()
-    torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+        return take_turns(steps, device, rounds)
 
 
 def _timing_step(numerics: Numerics, device: torch.device) -> Callable[[], None]:
@@ -183,16 +107,3 @@ def _timing_step(numerics: Numerics, device: torch.device) -> Callable[[], None]
         child.zero_grad(set_to_none=True)
 
     return step
-
-
-def _record_path(device: torch.device) -> Path:
-    name = hashlib.sha256(machine_name(device.type).encode()).hexdigest()[:16]
-    return cache_dir() / "numerics" / f"{name}.json"
-
-
-def _read(path: Path) -> str | None:
-    try:
-        choice = json.loads(path.read_text())["numerics"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return choice if choice in NUMERICS else None

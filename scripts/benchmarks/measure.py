@@ -13,7 +13,7 @@ import torch
 from nas_env.data.images import ImageData
 from nas_env.space.conv import ConvSpace
 from nas_env.space.conv_architecture import ConvArchitecture
-from nas_env.training.numerics import machine_name
+from nas_env.training.machine_choice import machine_name
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from nas_env.errors import ConfigurationError
-from nas_env.training import numerics
+from nas_env.training import machine_choice
+from nas_env.training.machine_choice import pick, record_path, remembered_choice
 from nas_env.training.numerics import (
     NUMERICS,
     Numerics,
     choose_numerics,
     one_thread,
-    pick,
     resolve_device,
     time_numerics,
 )
@@ -41,31 +41,34 @@ def test_every_candidate_is_timed() -> None:
     assert all(0 < value < 60 for value in seconds.values())
 
 
-def test_choice_is_made_once_and_survives_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_choice_is_made_once_and_survives_the_process(tmp_path: Path) -> None:
     calls: list[torch.device] = []
 
     def timing(device: torch.device) -> dict[str, float]:
         calls.append(device)
-        return {"float32": 2.0, "float32-channels_last": 1.0, "bfloat16-channels_last": 3.0}
+        return {"plain": 2.0, "better": 1.0, "worse": 3.0}
 
-    monkeypatch.setattr(numerics, "time_numerics", timing)
-    assert choose_numerics(CPU) == "float32-channels_last"
-    numerics._choose.cache_clear()  # as a new process
-    assert choose_numerics(CPU) == "float32-channels_last"
+    assert remembered_choice("test", CPU, timing) == "better"
+    machine_choice._choose.cache_clear()  # as a new process
+    assert remembered_choice("test", CPU, timing) == "better"
     assert len(calls) == 1
-    (record,) = (tmp_path / "cache" / "numerics").iterdir()
+    (record,) = (tmp_path / "cache" / "choices").iterdir()
     assert "torch" in json.loads(record.read_text())["machine"]
 
 
-def test_damaged_record_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numerics, "time_numerics", lambda device: {"float32": 1.0})
-    record = numerics._record_path(CPU)
+def test_a_record_of_another_version_does_not_choose_unknown_numerics() -> None:
+    record = record_path("image-numerics", CPU)
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"choice": "float8"}))
+    assert choose_numerics(CPU) == "float32"
+
+
+def test_damaged_record_is_measured_again() -> None:
+    record = record_path("test", CPU)
     record.parent.mkdir(parents=True)
     record.write_text("{")
-    assert choose_numerics(CPU) == "float32"
-    assert json.loads(record.read_text())["numerics"] == "float32"
+    assert remembered_choice("test", CPU, lambda device: {"plain": 1.0}) == "plain"
+    assert json.loads(record.read_text())["choice"] == "plain"
 
 
 def test_read_only_home_keeps_the_choice_for_the_process(
@@ -73,9 +76,12 @@ def test_read_only_home_keeps_the_choice_for_the_process(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NAS_ENV_CACHE", str(tmp_path / "file" / "cache"))
-    answers = iter([{"float32": 1.0}, {"bfloat16-channels_last": 1.0}])
-    monkeypatch.setattr(numerics, "time_numerics", lambda device: next(answers))
-    assert choose_numerics(CPU) == choose_numerics(CPU) == "float32"
+    answers = iter([{"plain": 1.0}, {"other": 1.0}])
+
+    def timing(device: torch.device) -> dict[str, float]:
+        return next(answers)
+
+    assert [remembered_choice("test", CPU, timing) for _ in range(2)] == ["plain", "plain"]
 
 
 def test_one_thread_inside_and_as_before_outside() -> None:
