@@ -6,10 +6,8 @@ day on one GPU, ``quick`` a search of minutes on two CPU cores. ``zaremba_small`
 ``zaremba_medium`` reproduce published figures; ``character`` is the transfer task of Table 3.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -23,8 +21,14 @@ from nas_env.child.language_size import (
     hidden_size_for_budget,
 )
 from nas_env.data.text import Level, TextSelection
-from nas_env.errors import ConfigurationError
 from nas_env.training.language_numerics import LANGUAGE_NUMERICS, choose_language_numerics
+from nas_env.training.recipe_choice import (
+    changed_recipe,
+    check_names,
+    find_recipe,
+    recipe_digest,
+    require,
+)
 
 Optimiser = Literal["sgd", "adam"]
 
@@ -105,7 +109,7 @@ class LanguageRecipe:
         if isinstance(self.dropout, Mapping):
             object.__setattr__(self, "dropout", _dropout(self.dropout))
         given = [self.hidden_size, self.parameter_budget]
-        _require(
+        require(
             given.count(None) == 1,
             "hidden_size and parameter_budget",
             tuple(given),
@@ -114,22 +118,22 @@ class LanguageRecipe:
         for name in _WHOLE:
             value = getattr(self, name)
             optional = name in _OPTIONAL and value is None
-            _require(
+            require(
                 optional or (type(value) is int and value >= 1), name, value, "an integer from 1"
             )
         allowed = f"1 to epochs ({self.epochs})"
-        _require(self.reward_epochs <= self.epochs, "reward_epochs", self.reward_epochs, allowed)
+        require(self.reward_epochs <= self.epochs, "reward_epochs", self.reward_epochs, allowed)
         for name in ("init_scale", "learning_rate", "decay", "clip_norm"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
-        _require(0 <= self.cooldown <= 1, "cooldown", self.cooldown, "in [0, 1]")
-        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
+            require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        require(0 <= self.cooldown <= 1, "cooldown", self.cooldown, "in [0, 1]")
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
         optimisers = ("sgd", "adam")
-        _require(self.optimiser in optimisers, "optimiser", self.optimiser, "sgd or adam")
+        require(self.optimiser in optimisers, "optimiser", self.optimiser, "sgd or adam")
         numerics = ("auto", *LANGUAGE_NUMERICS)
-        _require(self.numerics in numerics, "numerics", self.numerics, f"one of {numerics}")
+        require(self.numerics in numerics, "numerics", self.numerics, f"one of {numerics}")
         for name in ("time_limit_s", "max_memory_mb"):
             value = getattr(self, name)
-            _require(value is None or value > 0, name, value, "None or above 0")
+            require(value is None or value > 0, name, value, "None or above 0")
         self.selection  # noqa: B018 - its checks are the recipe's
 
     @property
@@ -170,10 +174,7 @@ class LanguageRecipe:
 
     def digest(self) -> str:
         """32 hex digits of everything that can change a metric or refuse an architecture."""
-        values = asdict(self)
-        del values["name"], values["time_limit_s"]
-        text = json.dumps({"kind": "language", **values}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return recipe_digest("language", self)
 
 
 _OPTIONAL = ("hidden_size", "parameter_budget", "embedding_size", "max_parameters")
@@ -205,41 +206,19 @@ def language_recipe(
     """
     if isinstance(recipe, LanguageRecipe):
         return recipe
+    table = PYDOCS_RECIPES if dataset == "pydocs" else RECIPES
     if isinstance(recipe, str):
-        return _named(recipe, dataset)
+        return find_recipe(recipe, table)
     changes = dict(recipe)
-    base = _named(str(changes.pop("name", "quick")), dataset)
-    known = {each.name for each in fields(LanguageRecipe)}
-    unknown = sorted(set(changes) - known)
-    if unknown:
-        raise ConfigurationError(
-            f"Unknown recipe settings {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
-        )
     if ("hidden_size" in changes) != ("parameter_budget" in changes):
         other = "hidden_size" if "parameter_budget" in changes else "parameter_budget"
         changes[other] = None
-    return replace(base, **changes)
-
-
-def _named(name: str, dataset: str) -> LanguageRecipe:
-    table = PYDOCS_RECIPES if dataset == "pydocs" else RECIPES
-    if name not in table:
-        raise ConfigurationError(f"Unknown recipe {name!r}. Recipes: {', '.join(table)}.")
-    return table[name]
+    return changed_recipe(changes, table)
 
 
 def _dropout(values: Mapping[str, Any]) -> LanguageDropout:
-    known = {each.name for each in fields(LanguageDropout)}
-    if not known >= set(values):
-        raise ConfigurationError(
-            f"Unknown dropout settings {sorted(set(values) - known)}. Known: {sorted(known)}."
-        )
+    check_names("dropout", values, LanguageDropout)
     return LanguageDropout(**values)
-
-
-def _require(condition: bool, name: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise ConfigurationError(f"Recipe setting {name}={value!r} is not allowed: use {allowed}.")
 
 
 PAPER = LanguageRecipe(

@@ -5,18 +5,16 @@ settings are DenseNet's, whose code it names. ``fast`` fits a search of a day on
 a search of minutes on two CPU cores.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 
 from nas_env.data.augment import Augmentation, Crop
 from nas_env.data.images import ImageSelection
-from nas_env.errors import ConfigurationError
 from nas_env.training.numerics import NUMERICS, choose_numerics
+from nas_env.training.recipe_choice import changed_recipe, find_recipe, recipe_digest, require
 
 Schedule = Literal["step", "linear"]
 
@@ -77,31 +75,29 @@ class ImageRecipe:
 
     def __post_init__(self) -> None:
         """Check the ranges, so that a mistyped recipe fails before any child trains."""
-        _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         allowed = f"1 to epochs ({self.epochs})"
-        _require(
+        require(
             1 <= self.reward_epochs <= self.epochs, "reward_epochs", self.reward_epochs, allowed
         )
-        _require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2 (batch norm)")
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        _require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
-        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
-        _require(self.schedule in ("step", "linear"), "schedule", self.schedule, "step or linear")
-        _require(0 <= self.warmup < 1, "warmup", self.warmup, "in [0, 1)")
-        _require(
-            0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)"
-        )
-        _require(
+        require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2 (batch norm)")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
+        require(self.schedule in ("step", "linear"), "schedule", self.schedule, "step or linear")
+        require(0 <= self.warmup < 1, "warmup", self.warmup, "in [0, 1)")
+        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
+        require(
             self.crop in ("none", "pad", "upsample"), "crop", self.crop, "none, pad or upsample"
         )
-        _require(self.crop_margin >= 0, "crop_margin", self.crop_margin, "at least 0")
+        require(self.crop_margin >= 0, "crop_margin", self.crop_margin, "at least 0")
         numerics = ("auto", *NUMERICS)
-        _require(self.numerics in numerics, "numerics", self.numerics, f"one of {numerics}")
+        require(self.numerics in numerics, "numerics", self.numerics, f"one of {numerics}")
         smallest = {"train_images": self.batch_size, "valid_images": 1, "resolution": 1}
         smallest |= {"time_limit_s": 0, "max_parameters": 1, "max_macs": 1, "max_memory_mb": 0}
         for field, least in smallest.items():
             value = getattr(self, field)
-            _require(value is None or value >= least, field, value, f"None or at least {least}")
+            require(value is None or value >= least, field, value, f"None or at least {least}")
 
     @property
     def selection(self) -> ImageSelection:
@@ -123,10 +119,7 @@ class ImageRecipe:
 
     def digest(self) -> str:
         """32 hex digits of everything that can change a metric or refuse an architecture."""
-        values = asdict(self)
-        del values["name"], values["time_limit_s"]
-        text = json.dumps({"kind": "image", **values}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return recipe_digest("image", self)
 
 
 def image_recipe(
@@ -144,29 +137,10 @@ def image_recipe(
     """
     if isinstance(recipe, ImageRecipe):
         return recipe
-    if isinstance(recipe, str):
-        return _named(recipe, dataset)
-    changes = dict(recipe)
-    base = _named(str(changes.pop("name", "quick")), dataset)
-    known = {field.name for field in fields(ImageRecipe)}
-    unknown = sorted(set(changes) - known)
-    if unknown:
-        raise ConfigurationError(
-            f"Unknown recipe settings {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
-        )
-    return replace(base, **changes)
-
-
-def _named(name: str, dataset: str) -> ImageRecipe:
     table = DIGITS_RECIPES if dataset == "digits" else RECIPES
-    if name not in table:
-        raise ConfigurationError(f"Unknown recipe {name!r}. Recipes: {', '.join(table)}.")
-    return table[name]
-
-
-def _require(condition: bool, field: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise ConfigurationError(f"Recipe setting {field}={value!r} is not allowed: use {allowed}.")
+    if isinstance(recipe, str):
+        return find_recipe(recipe, table)
+    return changed_recipe(recipe, table)
 
 
 PAPER = ImageRecipe(
