@@ -44,8 +44,10 @@ class LanguageTask(ChildTask["LanguageRecipe", "TextData"]):
         return text_digest(self.dataset, self.data_dir)
 
     def _load(self) -> "TextData":
+        from nas_env.child.kernel_backend import kernel_library
         from nas_env.data.text import load_text
 
+        kernel_library()  # a first compilation counts as loading, not as some child's training
         return load_text(self.dataset, self.data_dir, self.recipe.selection)
 
     def _train(self, job: Job, data: "TextData", device: "torch.device") -> "TrainingOutcome":
