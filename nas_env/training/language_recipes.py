@@ -24,6 +24,7 @@ from nas_env.data.text import Level, TextSelection
 from nas_env.training.language_numerics import LANGUAGE_NUMERICS, choose_language_numerics
 from nas_env.training.recipe_choice import (
     changed_recipe,
+    check_kinds,
     check_names,
     find_recipe,
     recipe_digest,
@@ -108,6 +109,9 @@ class LanguageRecipe:
         """Check the ranges, so that a mistyped recipe fails before any child trains."""
         if isinstance(self.dropout, Mapping):
             object.__setattr__(self, "dropout", _dropout(self.dropout))
+        kept = isinstance(self.dropout, LanguageDropout)
+        require(kept, "dropout", self.dropout, "an object such as {'input': 0.2}")
+        check_kinds(self)
         given = [self.hidden_size, self.parameter_budget]
         require(
             given.count(None) == 1,
@@ -218,6 +222,8 @@ def language_recipe(
 
 def _dropout(values: Mapping[str, Any]) -> LanguageDropout:
     check_names("dropout", values, LanguageDropout)
+    for name, value in values.items():
+        require(isinstance(value, int | float), f"dropout.{name}", value, "a number in [0, 1)")
     return LanguageDropout(**values)
 
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from nas_env.errors import ConfigurationError
 
@@ -53,6 +54,32 @@ def require(condition: bool, name: str, value: object, allowed: str) -> None:
     """Raise ``ConfigurationError`` unless a setting is as it must be."""
     if not condition:
         raise ConfigurationError(f"Recipe setting {name}={value!r} is not allowed: use {allowed}.")
+
+
+_KINDS = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
+"""Types of settings that are checked, in words."""
+
+
+def check_kinds(recipe: "DataclassInstance") -> None:
+    """Refuse values of another kind than a setting has: JSON and dicts know no types.
+
+    Raises:
+        ConfigurationError: naming the first such setting.
+    """
+    for name, hint in get_type_hints(type(recipe)).items():
+        allowed = [kind for kind in get_args(hint) or (hint,) if kind in _KINDS]
+        value = getattr(recipe, name)
+        optional = type(None) in get_args(hint)
+        if allowed and not (optional and value is None):
+            words = "None or " * optional + _KINDS[allowed[0]]
+            require(_is_kind(value, allowed[0]), name, value, words)
+
+
+def _is_kind(value: object, kind: type) -> bool:
+    """Whole numbers are numbers too; True is no number."""
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return type(value) is kind
 
 
 def recipe_digest(kind: str, recipe: "DataclassInstance") -> str:

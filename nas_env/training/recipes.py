@@ -14,7 +14,13 @@ import torch
 from nas_env.data.augment import Augmentation, Crop
 from nas_env.data.images import ImageSelection
 from nas_env.training.numerics import NUMERICS, choose_numerics
-from nas_env.training.recipe_choice import changed_recipe, find_recipe, recipe_digest, require
+from nas_env.training.recipe_choice import (
+    changed_recipe,
+    check_kinds,
+    find_recipe,
+    recipe_digest,
+    require,
+)
 
 Schedule = Literal["step", "linear"]
 
@@ -75,6 +81,7 @@ class ImageRecipe:
 
     def __post_init__(self) -> None:
         """Check the ranges, so that a mistyped recipe fails before any child trains."""
+        check_kinds(self)
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         allowed = f"1 to epochs ({self.epochs})"
         require(

@@ -82,6 +82,12 @@ def test_auto_numerics_become_the_choice_of_this_machine() -> None:
         {"epoch": 3},
         {"name": "slow"},
         {"time_limit_s": -1.0},
+        {"learning_rate": "fast"},
+        {"decay": float("nan")},
+        {"tied": "yes"},
+        {"train_tokens": 2.5},
+        {"dropout": 0.5},
+        {"dropout": {"input": "0.5"}},
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:

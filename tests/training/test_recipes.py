@@ -1,5 +1,6 @@
 """Recipes: the paper's numbers, early errors, and a digest of what can change a metric."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -68,11 +69,23 @@ def test_unknown_setting_lists_the_known_ones() -> None:
         ("numerics", "float16"),
         ("train_images", 3),
         ("time_limit_s", -1),
+        ("epochs", "two"),
+        ("epochs", 1.5),
+        ("flip", "no"),
+        ("split_seed", None),
+        ("max_parameters", True),
+        ("crop_margin", [1]),
     ],
 )
 def test_setting_out_of_range_is_named_with_what_is_allowed(setting: str, value: object) -> None:
-    with pytest.raises(ConfigurationError, match=rf"{setting}={value!r} is not allowed: use"):
+    with pytest.raises(ConfigurationError, match=re.escape(f"{setting}={value!r} is not")):
         image_recipe({setting: value})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_refused(value: float) -> None:
+    with pytest.raises(ConfigurationError, match="use a finite number"):
+        image_recipe({"learning_rate": value})
 
 
 def test_digest_ignores_what_cannot_change_a_metric() -> None:
