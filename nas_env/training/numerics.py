@@ -18,6 +18,8 @@ from nas_env.training.machine_choice import remembered_choice, take_turns
 
 NUMERICS = ("float32", "float32-channels_last", "bfloat16-channels_last")
 """Type of the convolutions, and memory layout where it is not the default; simplest first."""
+DEVICES = ("cpu", "cuda")
+"""Kinds of device that children train on."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,14 @@ def resolve_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
+        if resolved.type not in DEVICES:
+            raise RuntimeError(f"{resolved.type} is not among {', '.join(DEVICES)}")
         torch.empty(1, device=resolved)
     except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
         raise ConfigurationError(
-            f"Device {device!r} cannot be used: {str(error).splitlines()[0]}. Use 'auto', 'cpu' or "
-            "'cuda'."
+            f"Device {str(device)!r} cannot be used: {reason}. Use 'auto', 'cpu', 'cuda' or "
+            "'cuda:N'."
         ) from error
     return resolved
 

@@ -94,8 +94,9 @@ def test_one_thread_inside_and_as_before_outside() -> None:
 def test_unknown_numerics_and_devices_say_what_is_known() -> None:
     with pytest.raises(ConfigurationError, match="bfloat16-channels_last"):
         Numerics("float8")
-    with pytest.raises(ConfigurationError, match="'auto', 'cpu' or 'cuda'"):
-        resolve_device("quantum")
+    for device in ("quantum", "cuda:x", "meta"):
+        with pytest.raises(ConfigurationError, match=f"'{device}'.*'auto', 'cpu', 'cuda'"):
+            resolve_device(device)
 
 
 def test_bfloat16_computes_in_bfloat16_and_float32_does_not() -> None:
