@@ -79,7 +79,8 @@ def list_image_folder(root: Path, part: Part) -> FolderListing:
     if not base.is_dir():
         raise DatasetNotFoundError(
             f"No image folder at {root}: expected {base}/CLASS/*.png (or .jpg), one sub-folder per "
-            f"class. Data sets with a name: cifar10, digits. {OFFLINE_ALTERNATIVES}"
+            f"class. Data sets with a name: cifar10, digits. {_text_hint(root)}"
+            f"{OFFLINE_ALTERNATIVES}"
         )
     classes = sorted(p.name for p in base.iterdir() if p.is_dir() and not p.name.startswith("."))
     members = {name: _image_files(base / name) for name in classes}
@@ -109,6 +110,13 @@ def content_digest(listing: FolderListing) -> str:
         content = hashlib.sha256(_read_bytes(listing.root / name)).hexdigest()
         total.update(f"{name}\n{content}\n".encode())
     return total.hexdigest()[:32]
+
+
+def _text_hint(root: Path) -> str:
+    """Where text was given for images: which environments read it."""
+    if root.name in ("ptb", "pydocs") or any(root.glob("*.train.txt")):
+        return f"{root.name} is text: recurrent cells read it (--env NAS-PyDocs-v0, NAS-PTB-v0). "
+    return ""
 
 
 def _image_files(folder: Path) -> list[os.DirEntry[str]]:

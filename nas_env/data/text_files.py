@@ -78,13 +78,14 @@ def folder_file(folder: Path, part: Part) -> Path:
     if not folder.is_dir():
         raise DatasetNotFoundError(
             f"The text data set {str(folder)!r} was not found: it is neither a known name ('ptb', "
-            f"'pydocs') nor a folder. {OFFLINE_ALTERNATIVES}"
+            f"'pydocs') nor a folder. {_image_hint(folder)}{OFFLINE_ALTERNATIVES}"
         )
     found = sorted({*folder.glob(f"*.{part}.txt"), *folder.glob(f"{part}.txt")})
     if not found:
         raise DatasetNotFoundError(
             f"The folder {folder} has no file named *.{part}.txt. Expected *.train.txt, "
-            f"*.valid.txt and, for the final test, *.test.txt. {OFFLINE_ALTERNATIVES}"
+            f"*.valid.txt and, for the final test, *.test.txt. {_image_hint(folder)}"
+            f"{OFFLINE_ALTERNATIVES}"
         )
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
@@ -93,3 +94,13 @@ def folder_file(folder: Path, part: Part) -> Path:
             f"one *.{part}.txt; put each data set in its own folder."
         )
     return found[0]
+
+
+def _image_hint(folder: Path) -> str:
+    """Where images were given for text: which environments read them."""
+    if folder.name in ("cifar10", "digits") or (folder / "train").is_dir():
+        return (
+            f"{folder.name} is images: convolutional networks read it (--env NAS-CIFAR10-v0, "
+            "NAS-Digits-v0). "
+        )
+    return ""

@@ -147,6 +147,14 @@ def test_missing_folder_names_the_expected_files_and_an_offline_way(tmp_path: Pa
     assert str(tmp_path / "nowhere") in str(info.value)
 
 
+@pytest.mark.parametrize("name", ["pydocs", "texts"])
+def test_text_given_for_images_says_which_environments_read_text(name: str, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "my.train.txt").write_text("words")
+    with pytest.raises(DatasetNotFoundError, match=rf"{name} is text.*NAS-PyDocs-v0"):
+        dataset_digest(name if name == "pydocs" else str(tmp_path / name))
+
+
 def test_folder_of_one_class_is_refused(tmp_path: Path) -> None:
     write_image(tmp_path / "train" / "cat" / "0.png", 0)
     with pytest.raises(InvalidDatasetError, match=r"1 class folder.*at least two"):

@@ -123,6 +123,15 @@ def test_missing_folder_and_missing_part_name_what_was_expected(folder: Path) ->
         load_text(str(folder))
 
 
+@pytest.mark.parametrize("name", ["digits", "pets"])
+def test_images_given_for_text_say_which_environments_read_images(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pets" / "train" / "cat").mkdir(parents=True)
+    with pytest.raises(DatasetNotFoundError, match=rf"{name} is images.*NAS-CIFAR10-v0"):
+        text_digest(name if name == "digits" else str(tmp_path / name))
+
+
 def test_two_files_for_one_part_are_ambiguous(folder: Path) -> None:
     (folder / "other.train.txt").write_text(TRAIN)
     with pytest.raises(InvalidDatasetError, match="2 files for train"):
