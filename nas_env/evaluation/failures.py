@@ -2,6 +2,7 @@
 
 import logging
 import math
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
@@ -14,6 +15,7 @@ from nas_env.evaluation.seeding import architecture_key
 _LONGEST_MESSAGE = 500  # characters; CUDA's out-of-memory messages are essays
 
 _log = logging.getLogger("nas_env.evaluation")
+_explained: set[str] = set()  # lines of code whose error the log has explained
 
 
 def failed(job: Job, metric_name: MetricName, failure: Failure, message: str) -> Evaluation:
@@ -62,9 +64,17 @@ def run_safely(run: Callable[[Job], Evaluation], job: Job, metric_name: MetricNa
             raise
         kind = failure_kind(error)
         if kind == "error":  # the kind nobody foresaw, perhaps a bug: the log keeps the traceback
-            _log.warning("A child failed: %s", error, exc_info=True)
+            _explain_once(error)
         text = str(error) if isinstance(error, NasEnvError) else f"{type(error).__name__}: {error}"
         return finite(failed(job, metric_name, kind, text))
+
+
+def _explain_once(error: Exception) -> None:
+    """Log the traceback of the first error from each place: a search may meet it 100 times."""
+    place = traceback.format_tb(error.__traceback__)[-1]
+    level = logging.DEBUG if place in _explained else logging.WARNING
+    _explained.add(place)
+    _log.log(level, "A child failed: %s", error, exc_info=True)
 
 
 def finite(evaluation: Evaluation) -> Evaluation:

@@ -1,5 +1,6 @@
 """A user's function as an evaluator: sees each architecture once, and cannot break a search."""
 
+import logging
 import math
 from typing import Any
 
@@ -97,3 +98,17 @@ def test_a_message_that_is_not_valid_text_can_still_be_stored() -> None:
     message = CallableEvaluator(function).evaluate(ARCHITECTURES[:1], 0)[0].message
     assert message.startswith("RuntimeError: bad ? byte")
     assert len(message.encode()) <= 500
+
+
+def test_an_unforeseen_error_is_explained_once_not_for_every_child(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def function(architecture: Any, seed: int) -> float:
+        raise LookupError(f"no width in {architecture}")
+
+    evaluator = CallableEvaluator(function)
+    with caplog.at_level(logging.WARNING):
+        evaluations = [*evaluator.evaluate(ARCHITECTURES, 0), *evaluator.evaluate(ARCHITECTURES, 1)]
+    assert [evaluation.failure for evaluation in evaluations] == ["error"] * 4
+    (record,) = caplog.records
+    assert record.exc_info is not None
