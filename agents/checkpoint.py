@@ -1,7 +1,8 @@
 """Checkpoints: the agent's arrays (npz) and everything else (JSON), replaced as one.
 
 The JSON file names the array file and its digest, so renaming the JSON file is the instant at
-which the new checkpoint takes the old one's place. Nothing is pickled: loading never runs code.
+which the new checkpoint takes the old one's place. It ends with a digest of itself: an edited
+checkpoint would resume a search that nobody ran. Nothing is pickled: loading never runs code.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from agents.agent import AgentState
 from agents.files import TEMPORARY, write_durably
 from nas_env.errors import CheckpointError
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "checkpoint.json"
 
 
@@ -63,6 +64,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
         "agent": checkpoint.agent.values,
     }
+    index["index_sha256"] = _index_digest(index)
     write_durably(folder / INDEX, json.dumps(index, indent=1).encode())
     for old in [*folder.glob("agent-*.npz"), *folder.glob(f"*{TEMPORARY}")]:
         if old.name != name:
@@ -86,6 +88,8 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
                 f"{path} has format {index['format']}, this version reads {FORMAT}. "
                 "Resume with the version that wrote it."
             )
+        if index.pop("index_sha256") != _index_digest(index):
+            raise CheckpointError(_damaged(path, "it is not what was written"))
         content = (folder / index["arrays"]).read_bytes()
         if hashlib.sha256(content).hexdigest() != index["sha256"]:
             raise CheckpointError(_damaged(path, f"{index['arrays']} is not what was written"))
@@ -100,6 +104,10 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(_damaged(path, f"{type(error).__name__}: {error}")) from error
+
+
+def _index_digest(index: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
 
 
 def _arrays(content: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ credited with in full (the paper has no discount), and b an exponential moving a
 rewards: it never contains a reward of the batch whose advantage it forms.
 """
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -51,14 +52,14 @@ class ReinforceSettings:
 
     def __post_init__(self) -> None:
         limits = {
-            "learning_rate must be > 0": self.learning_rate > 0,
+            "learning_rate must be > 0 and finite": 0 < self.learning_rate < math.inf,
             "baseline_decay must lie in [0, 1)": 0 <= self.baseline_decay < 1,
-            "entropy_coefficient must be >= 0": self.entropy_coefficient >= 0,
+            "entropy_coefficient must be >= 0 and finite": 0 <= self.entropy_coefficient < math.inf,
             "gradient_clip must be > 0 or None": self.gradient_clip is None
             or self.gradient_clip > 0,
             "hidden_size must be >= 1": self.hidden_size >= 1,
             "lstm_layers must be >= 1": self.lstm_layers >= 1,
-            "init_range must be > 0": self.init_range > 0,
+            "init_range must be > 0 and finite": 0 < self.init_range < math.inf,
         }
         for rule, holds in limits.items():
             if not holds:
@@ -87,9 +88,22 @@ class ReinforceAgent(Agent):
         )
 
     def act(self, observations: Observations) -> NDArray[np.int64]:
-        """Sample each row's token from the policy."""
+        """Sample each row's token from the policy.
+
+        Raises:
+            ConfigurationError: the weights have grown beyond all numbers.
+        """
         generators = self.streams.generators(positions_of(observations))
-        return draw(self.sampler.probabilities(observations), generators)
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
+            probabilities = self.sampler.probabilities(observations)  # (batch, actions)
+        if not np.isfinite(probabilities).all():
+            raise ConfigurationError(
+                f"The controller diverged: its probabilities are not finite after "
+                f"{self.streams.started - len(generators)} episodes with learning_rate "
+                f"{self.settings.learning_rate:g}. Start a new run with a lower learning_rate or a "
+                "gradient_clip; with the same store, no child is trained twice."
+            )
+        return draw(probabilities, generators)
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """One Adam step on the batch; then its rewards enter the baseline."""

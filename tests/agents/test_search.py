@@ -78,6 +78,11 @@ def test_single_vector_factory_and_foreign_play_of_it_give_the_same_search() -> 
     assert [e.tokens for e in played.episodes] == [tokens for _, tokens, *_ in runs[0]]
 
 
+def test_a_learning_rate_at_which_the_controller_diverges_is_one_clear_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"diverged.*lower learning_rate"):
+        agents.run_search(environment(), children=400, learning_rate=1e300)
+
+
 def test_reinforce_climbs() -> None:
     result = agents.run_search(environment(), children=400, learning_rate=1e-2)
     first, last = result.episodes[:40], result.episodes[-40:]
@@ -236,7 +241,7 @@ def test_resume_where_there_is_no_run_says_so(tmp_path: Path) -> None:
         agents.run_search(environment(), children=8, run_dir=tmp_path / "no", resume=True)
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "index", "missing", "deleted"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "index", "edited", "missing", "deleted"])
 def test_a_damaged_checkpoint_is_one_clear_error(damage: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     agents.run_search(environment(), children=24, run_dir=run)
@@ -249,6 +254,10 @@ def test_a_damaged_checkpoint_is_one_clear_error(damage: str, tmp_path: Path) ->
         arrays.write_bytes(content[:500] + bytes([content[500] ^ 1]) + content[501:])
     elif damage == "index":
         index.write_text(index.read_text()[:40])
+    elif damage == "edited":
+        values = json.loads(index.read_text())
+        del values["agent"]["baseline"]
+        index.write_text(json.dumps(values))
     elif damage == "missing":
         arrays.unlink()
     else:
@@ -307,6 +316,8 @@ def test_a_budget_in_hours_stops_the_search() -> None:
         ({"agent": "reinforced"}, "Did you mean 'reinforce'"),
         ({"learning_rat": 1.0}, "Did you mean 'learning_rate'"),
         ({"learning_rate": -1.0}, "learning_rate"),
+        ({"learning_rate": float("inf")}, "learning_rate must be > 0 and finite"),
+        ({"entropy_coefficient": float("nan")}, "entropy_coefficient"),
         ({"env": "NAS-Digit-v0"}, "Did you mean 'NAS-Digits-v0'"),
         ({"env": 7}, "env must be"),
         ({"env": gym.make("CartPole-v1")}, "Discrete"),
