@@ -17,8 +17,10 @@ import tyro
 
 from agents.episode import SearchResult
 from agents.launch import Launch, prepare, stored_options
+from agents.registry import register_agents
 from agents.run_folder import describe
 from agents.train_options import TrainOptions
+from baselines.table import AGENTS as BASELINES
 from nas_env.errors import NasEnvError
 
 
@@ -27,8 +29,12 @@ class Terminated(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Search; the exit status is 0, or 2 for an error, 130 after Ctrl-C, 143 after SIGTERM."""
+    """Search; the exit status is 0, or 1 if no child could be trained, 2 for an error.
+
+    After Ctrl-C it is 130, after SIGTERM 143.
+    """
     launch: Launch | None = None
+    register_agents(BASELINES)
     try:
         with _sigterm_raises():
             options = tyro.cli(TrainOptions, args=arguments)
@@ -40,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with contextlib.closing(launch.env):
                 result = launch.search.run()
             print(_summary(launch, result))
-        return 0
+        return 0 if result.best else 1
     except NasEnvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -218,18 +218,18 @@ def test_retry_failed_trains_failed_children_again(
     """A recipe that no child can meet in time, then the same without the limit."""
     slow = json.dumps({**json.loads(TINY), "time_limit_s": 1e-6})
     digits = [word if word != TINY else slow for word in DIGITS]
-    assert main([*digits, "--children", "2", "--run-dir", "a/run"]) == 0
+    assert main([*digits, "--children", "2", "--run-dir", "a/run"]) == 1
     assert "No child could be trained" in capsys.readouterr().out
-    assert main([*DIGITS, "--children", "2", "--run-dir", "a/same"]) == 0
+    assert main([*DIGITS, "--children", "2", "--run-dir", "a/same"]) == 1
     assert {row["state"] for row in rows(tmp_path / "a" / "same")} == {"failed"}
     assert main([*DIGITS, "--children", "2", "--run-dir", "a/again", "--retry-failed"]) == 0
     assert {row["state"] for row in rows(tmp_path / "a" / "again")} == {"complete"}
 
 
-def test_a_search_in_which_every_child_fails_ends_and_says_why(
+def test_a_search_in_which_every_child_fails_says_why_with_status_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     hopeless = json.dumps({**json.loads(TINY), "max_parameters": 1})
     digits = [word if word != TINY else hopeless for word in DIGITS]
-    assert main([*digits, "--children", "2"]) == 0
+    assert main([*digits, "--children", "2"]) == 1
     assert "No child could be trained" in capsys.readouterr().out
