@@ -14,6 +14,7 @@ from agents.agent import Agent, AgentState, Batch, Observations, Problem
 from agents.agent_state import check_owner, owner
 from agents.streams import EpisodeStreams, masks_of, positions_of
 from nas_env.errors import CheckpointError, ConfigurationError
+from nas_env.kinds import check_kinds
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class EvolutionSettings:
     tournament: int = 25
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if not 1 <= self.tournament <= self.population:
             raise ConfigurationError(
                 f"tournament must lie between 1 and population ({self.population}), "

@@ -7,7 +7,6 @@ credited with in full (the paper has no discount), and b an exponential moving a
 rewards: it never contains a reward of the batch whose advantage it forms.
 """
 
-import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -24,6 +23,7 @@ from agents.plan import make_plan
 from agents.streams import EpisodeStreams, draw, positions_of
 from agents.torch_state import load_optimiser, one_thread, optimiser_arrays
 from nas_env.errors import CheckpointError, ConfigurationError
+from nas_env.kinds import check_kinds
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,16 @@ class ReinforceSettings:
     init_range: float = 0.08
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         limits = {
-            "learning_rate must be > 0 and finite": 0 < self.learning_rate < math.inf,
+            "learning_rate must be > 0": self.learning_rate > 0,
             "baseline_decay must lie in [0, 1)": 0 <= self.baseline_decay < 1,
-            "entropy_coefficient must be >= 0 and finite": 0 <= self.entropy_coefficient < math.inf,
+            "entropy_coefficient must be >= 0": self.entropy_coefficient >= 0,
             "gradient_clip must be > 0 or None": self.gradient_clip is None
             or self.gradient_clip > 0,
             "hidden_size must be >= 1": self.hidden_size >= 1,
             "lstm_layers must be >= 1": self.lstm_layers >= 1,
-            "init_range must be > 0 and finite": 0 < self.init_range < math.inf,
+            "init_range must be > 0": self.init_range > 0,
         }
         for rule, holds in limits.items():
             if not holds:

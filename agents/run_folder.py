@@ -47,7 +47,9 @@ class RunFolder:
         Raises:
             RunFolderError: the folder holds a run already, or cannot be written.
         """
-        if self.exists():
+        with writing(self.path):
+            taken = self.exists()
+        if taken:
             raise RunFolderError(
                 f"{self.path} holds a run already: resume it (--resume, resume=True), or name "
                 "another folder."

@@ -29,6 +29,7 @@ from agents.run_folder import RunFolder
 from agents.schedule import DepthSchedule
 from nas_env import __version__
 from nas_env.errors import ConfigurationError
+from nas_env.kinds import check_kinds
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class SearchSettings:
     progress: bool = False
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.children is None and self.hours is None:
             raise ConfigurationError("A search needs a budget: give children, hours, or both.")
         if self.children is not None and self.children < 1:

@@ -28,7 +28,7 @@ TOP_LEVEL: dict[str, set[str]] = {
     "baselines": {"nas_env", "baselines"},
     "scripts": {"nas_env", "agents", "baselines", "scripts"},
 }
-EVERYWHERE = {"nas_env.errors"}
+EVERYWHERE = {"nas_env.errors", "nas_env.kinds"}
 LAZY_ONLY = {"ray", "wandb"}
 
 

@@ -67,6 +67,8 @@ def check_depth(search_space: SearchSpace[Any], num_layers: Any) -> int:
 
 def check_options(options: Mapping[str, Any] | None, allowed: Sequence[str]) -> dict[str, Any]:
     """A copy of the reset options, after refusing unknown names."""
+    if not isinstance(options, Mapping | None):
+        raise ConfigurationError(f"Reset options are a dict or None, got {options!r}.")
     given = dict(options or {})
     unknown = sorted(set(given) - set(allowed))
     if unknown:

@@ -57,7 +57,8 @@ class ChildSettings(ABC):
     def __post_init__(self) -> None:
         self._check_evaluator()
         name = self.recipe.get("name", "quick") if isinstance(self.recipe, dict) else self.recipe
-        if name is None or (isinstance(name, str) and name not in self.recipes):
+        known = name in self.recipes if isinstance(name, str) else hasattr(name, "digest")
+        if not known:
             raise ConfigurationError(
                 f"recipe is {name!r}; allowed: {', '.join(map(repr, self.recipes))}, or a dict of "
                 f"changes to one of them, such as {{'name': 'quick', 'epochs': 2}}."
@@ -66,6 +67,11 @@ class ChildSettings(ABC):
             raise ConfigurationError(
                 f"dataset is {self.dataset!r}; it must be the name of a data set, or a folder."
             )
+        for field in ("data_dir", "store", "device"):
+            value = getattr(self, field)
+            if not isinstance(value, str) and (value is not None or field == "device"):
+                allowed = "'auto', 'cpu' or 'cuda'" if field == "device" else "a path or None"
+                raise ConfigurationError(f"{field} is {value!r}; it must be {allowed}.")
         if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
             raise ConfigurationError(
                 f"workers is {self.workers!r}; it must be at least 1, or None for all cores."

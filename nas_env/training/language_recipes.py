@@ -213,8 +213,10 @@ def language_recipe(
     table = PYDOCS_RECIPES if dataset == "pydocs" else RECIPES
     if isinstance(recipe, str):
         return find_recipe(recipe, table)
-    changes = dict(recipe)
-    if ("hidden_size" in changes) != ("parameter_budget" in changes):
+    changes = dict(recipe) if isinstance(recipe, Mapping) else recipe
+    if isinstance(changes, dict) and (
+        ("hidden_size" in changes) != ("parameter_budget" in changes)
+    ):
         other = "hidden_size" if "parameter_budget" in changes else "parameter_budget"
         changes[other] = None
     return changed_recipe(changes, table)

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nas_env.errors import ConfigurationError
+from nas_env.kinds import wrong_kind
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -34,6 +34,11 @@ def changed_recipe(changes: Mapping[str, Any], table: Mapping[str, RecipeT]) -> 
     Raises:
         ConfigurationError: unknown name or field, or a value out of range.
     """
+    if not isinstance(changes, Mapping):
+        raise ConfigurationError(
+            f"A recipe is a name ({', '.join(table)}), a dict of changes such as "
+            f"{{'name': 'quick', 'epochs': 2}}, or a recipe of this kind of data; got {changes!r}."
+        )
     base = find_recipe(str(changes.get("name", "quick")), table)
     given = {name: value for name, value in changes.items() if name != "name"}
     check_names("recipe", given, type(base))
@@ -56,30 +61,16 @@ def require(condition: bool, name: str, value: object, allowed: str) -> None:
         raise ConfigurationError(f"Recipe setting {name}={value!r} is not allowed: use {allowed}.")
 
 
-_KINDS = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
-"""Types of settings that are checked, in words."""
-
-
 def check_kinds(recipe: "DataclassInstance") -> None:
     """Refuse values of another kind than a setting has: JSON and dicts know no types.
 
     Raises:
         ConfigurationError: naming the first such setting.
     """
-    for name, hint in get_type_hints(type(recipe)).items():
-        allowed = [kind for kind in get_args(hint) or (hint,) if kind in _KINDS]
-        value = getattr(recipe, name)
-        optional = type(None) in get_args(hint)
-        if allowed and not (optional and value is None):
-            words = "None or " * optional + _KINDS[allowed[0]]
-            require(_is_kind(value, allowed[0]), name, value, words)
-
-
-def _is_kind(value: object, kind: type) -> bool:
-    """Whole numbers are numbers too; True is no number."""
-    if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
-    return type(value) is kind
+    wrong = wrong_kind(recipe)
+    if wrong is not None:
+        name, value, allowed = wrong
+        require(False, name, value, allowed)
 
 
 def recipe_digest(kind: str, recipe: "DataclassInstance") -> str:

@@ -295,8 +295,9 @@ def test_a_full_disk_is_one_clear_error_and_the_run_resumes(
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="cannot be written"):
-        agents.run_search(environment(), children=8, run_dir=tmp_path / "file" / "run")
+    for name in (tmp_path / "file" / "run", tmp_path / ("x" * 300)):
+        with pytest.raises(RunFolderError, match="cannot be written"):
+            agents.run_search(environment(), children=8, run_dir=name)
 
 
 def test_a_budget_in_hours_stops_the_search() -> None:
@@ -310,13 +311,17 @@ def test_a_budget_in_hours_stops_the_search() -> None:
     [
         ({"children": None}, "budget"),
         ({"children": 0}, "children"),
+        ({"children": "8"}, "children must be a whole number or None, got '8'"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"hidden_size": 3.5}, "hidden_size must be a whole number"),
+        ({"agent": "evolution", "population": "9"}, "population must be a whole number"),
         ({"hours": -1.0}, "hours"),
         ({"children_per_update": 0}, "children_per_update"),
         ({"seed": -1}, "seed"),
         ({"agent": "reinforced"}, "Did you mean 'reinforce'"),
         ({"learning_rat": 1.0}, "Did you mean 'learning_rate'"),
         ({"learning_rate": -1.0}, "learning_rate"),
-        ({"learning_rate": float("inf")}, "learning_rate must be > 0 and finite"),
+        ({"learning_rate": float("inf")}, "learning_rate must be a finite number"),
         ({"entropy_coefficient": float("nan")}, "entropy_coefficient"),
         ({"env": "NAS-Digit-v0"}, "Did you mean 'NAS-Digits-v0'"),
         ({"env": 7}, "env must be"),

@@ -52,6 +52,11 @@ def test_unknown_recipe_lists_the_known_ones() -> None:
         image_recipe("papper")
 
 
+def test_a_recipe_of_no_known_form_says_what_a_recipe_is() -> None:
+    with pytest.raises(ConfigurationError, match="a dict of changes"):
+        image_recipe(3)  # type: ignore[arg-type]
+
+
 def test_unknown_setting_lists_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match=r"epoch\. Known:.*epochs"):
         image_recipe({"epoch": 3})

@@ -1,0 +1,44 @@
+"""Settings of the wrong kind are refused by name; what fits is let through."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from nas_env.errors import ConfigurationError
+from nas_env.kinds import check_kinds
+
+
+@dataclass(frozen=True)
+class Settings:
+    count: int = 1
+    rate: float = 0.5
+    limit: float | None = None
+    flag: bool = False
+    name: str = "a"
+    form: Literal["x", "y"] = "x"
+    several: tuple[int, ...] = (1,)
+
+
+@pytest.mark.parametrize("value", [{}, {"rate": 1}, {"limit": 2.5}, {"form": "z"}, {"several": 3}])
+def test_what_is_as_declared_or_not_looked_at_passes(value: dict[str, object]) -> None:
+    check_kinds(Settings(**value))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("count", 1.0, "a whole number"),
+        ("count", True, "a whole number"),
+        ("rate", "0.5", "a finite number"),
+        ("rate", float("nan"), "a finite number"),
+        ("limit", float("inf"), "a finite number or None"),
+        ("flag", 1, "True or False"),
+        ("name", None, "text"),
+    ],
+)
+def test_another_kind_is_refused_with_name_value_and_what_is_allowed(
+    name: str, value: object, allowed: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} must be {allowed}, got {value!r}"):
+        check_kinds(Settings(**{name: value}))  # type: ignore[arg-type]
