@@ -11,6 +11,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -95,10 +96,20 @@ def _summary(launch: Launch, result: SearchResult) -> str:
         ]
     lines.append(f"run folder  {run_dir}")
     lines.append(f"go on       {_resume(launch)} --children {2 * len(result.episodes)}")
-    if best is not None and best.architecture:
-        path = shlex.quote(f"{run_dir}/best_architecture.json")
-        lines.append(f"train it    python scripts/evaluate_architecture.py {path}")
+    dataset = launch.search.config["environment"].get("dataset")
+    if best is not None and dataset is not None:
+        lines.append(f"train it    {_evaluate(launch, str(dataset))}")
     return "\n".join(lines)
+
+
+def _evaluate(launch: Launch, dataset: str) -> str:
+    """The command that trains the best architecture alone, on the same data."""
+    script = str(Path(sys.argv[0]).with_name("evaluate_architecture.py"))
+    words = ["python", script, f"{launch.options.run_dir}/best_architecture.json"]
+    words += ["--dataset", dataset]
+    if launch.options.data_dir is not None:
+        words += ["--data-dir", str(launch.options.data_dir)]
+    return shlex.join(words)
 
 
 def _interrupted(launch: Launch | None) -> str:

@@ -67,6 +67,7 @@ def test_a_search_of_real_children_leaves_a_run_folder_and_a_summary(
     assert f"best accuracy {best:.4f}" in printed
     assert "4/4 children" in printed
     assert str(run) in printed
+    assert f"evaluate_architecture.py {run}/best_architecture.json --dataset digits" in printed
     assert (run / "best_architecture.txt").read_text().strip() in printed
     with EvaluationStore(tmp_path / "runs" / "store.sqlite") as store:
         assert len(store) == len({row["architecture"] for row in rows(run)})
