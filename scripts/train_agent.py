@@ -18,10 +18,8 @@ import tyro
 
 from agents.episode import SearchResult
 from agents.launch import Launch, prepare, stored_options
-from agents.registry import register_agents
 from agents.run_folder import describe
 from agents.train_options import TrainOptions
-from baselines.table import AGENTS as BASELINES
 from nas_env.errors import NasEnvError
 
 
@@ -35,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     After Ctrl-C it is 130, after SIGTERM 143.
     """
     launch: Launch | None = None
-    register_agents(BASELINES)
     try:
         with _sigterm_raises():
             options = tyro.cli(TrainOptions, args=arguments)
