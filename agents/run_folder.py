@@ -1,9 +1,10 @@
 """The run folder: what a search leaves on disk, and what a resumed one starts from.
 
 ``config.json``, ``episodes.csv``, ``updates.csv``, ``checkpoint/``, ``best_architecture.json`` and
-``.txt``. Per update the logs are appended first, then the checkpoint is replaced, which records how
-many bytes of the logs belong to it; a resume cuts the logs back to that. So at any instant the
-folder is that of the last update, plus perhaps a tail that a resume removes.
+``.txt``, and when the budget is spent ``report.html`` (``agents.report``). Per update the logs are
+appended first, then the checkpoint is replaced, which records how many bytes of the logs belong to
+it; a resume cuts the logs back to that. So at any instant the folder is that of the last update,
+plus perhaps a tail that a resume removes.
 """
 
 import csv
@@ -22,7 +23,10 @@ from nas_env.rendering.text import draw_text
 from nas_env.space.architecture_json import architecture_from_json
 
 CONFIG, EPISODES, UPDATES = "config.json", "episodes.csv", "updates.csv"
-FREE_TO_CHANGE = ("children", "hours", "created", "versions", "resources", "command")
+FREE_TO_CHANGE = (
+    *("children", "hours", "created", "versions", "resources", "command"),
+    *("command_line", "hardware"),
+)
 """Entries of the configuration that cannot change what a search does, only how far it goes."""
 
 

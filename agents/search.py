@@ -7,15 +7,12 @@ resumed search ends bit for bit where the uninterrupted one would have.
 """
 
 import hashlib
-import platform
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
 from agents.agent import Agent, Problem
@@ -24,10 +21,11 @@ from agents.environment import describe_environment, open_environment
 from agents.episode import Episode, SearchResult
 from agents.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.progress import Tally, make_display
+from agents.provenance import command_line, hardware, versions
 from agents.registry import make_agent, resolved_options
+from agents.report import report_at_end
 from agents.run_folder import RunFolder
 from agents.schedule import DepthSchedule
-from nas_env import __version__
 from nas_env.errors import ConfigurationError
 from nas_env.kinds import check_kinds
 
@@ -169,6 +167,8 @@ class Search:
             while (size := self._next_batch(tally)) > 0:
                 self._update(size, tally)
                 display.refresh()
+        if self.folder is not None:
+            report_at_end(self.folder.path)
         return SearchResult(tuple(self.episodes), self.folder.path if self.folder else None)
 
     def _open(self, tally: Tally) -> None:
@@ -253,13 +253,9 @@ def _search_config(settings: SearchSettings) -> dict[str, Any]:
         "seed": settings.seed,
         "schedule": None if settings.schedule is None else asdict(settings.schedule),
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": {
-            "nas_env": __version__,
-            "python": platform.python_version(),
-            "gymnasium": gym.__version__,
-            "numpy": np.__version__,
-            "torch": str(getattr(sys.modules.get("torch"), "__version__", "")),
-        },
+        "command_line": command_line(),
+        "versions": versions(),
+        "hardware": hardware(),
     }
 
 

@@ -1,0 +1,250 @@
+"""Charts as SVG text, made by hand: axes with ticks and units, lines, bands and dots."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#5b5b5b")
+"""Told apart by people with any colour vision (Okabe and Ito); yellow darkened for white paper."""
+WIDTH, HEIGHT = 480, 300
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 14, 44
+MOST_POINTS = 400
+"""Points of a line that are drawn: about one a pixel."""
+
+Style = Literal["line", "dashed", "dots", "front"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One thing drawn.
+
+    Attributes:
+        name: for the legend; ``""`` leaves it out.
+        xs: ascending for lines.
+        ys: as many.
+        colour: CSS colour.
+        style: ``"line"``, ``"dashed"``, ``"dots"``, or ``"front"``: a thin staircase.
+        band: lower and upper edge of a band around a line.
+        labels: a tool tip for each dot.
+    """
+
+    name: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+    colour: str
+    style: Style = "line"
+    band: tuple[Sequence[float], Sequence[float]] | None = None
+    labels: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What is measured along the sides.
+
+    Attributes:
+        x_label: with its unit.
+        y_label: with its unit.
+        log_x: logarithmic x axis.
+        y_limits: shown range; None = all of the data. What lies outside is cut off.
+    """
+
+    x_label: str
+    y_label: str
+    log_x: bool = False
+    y_limits: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Data -> pixels along one axis."""
+
+    low: float
+    high: float
+    start: float
+    stop: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Pixel of a value."""
+        low, high = (math.log10(v) for v in (self.low, self.high)) if self.log else self._range
+        at = math.log10(value) if self.log else value
+        return self.start + (at - low) / (high - low) * (self.stop - self.start)
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        return self.low, self.high
+
+
+def chart(title: str, axes: Axes, series: Sequence[Series]) -> str:
+    """A ``<figure>``: title, SVG, legend.
+
+    Series without a point are left out; without any, the figure says so.
+    """
+    shown = [one for one in series if len(one.xs)]
+    head = f"<figure><h3>{escape(title)}</h3>"
+    if not shown:
+        return f"{head}<p class='note'>Nothing to show: no child was trained.</p></figure>"
+    x, y = _scales(axes, shown)
+    parts = [
+        f"<svg class='chart' viewBox='0 0 {WIDTH} {HEIGHT}' role='img' "
+        f"aria-label='{escape(title, quote=True)}'>",
+        _grid(axes, x, y),
+        f"<svg x='{LEFT}' y='{TOP}' width='{WIDTH - LEFT - RIGHT}' height='{HEIGHT - TOP - BOTTOM}'"
+        f" viewBox='{LEFT} {TOP} {WIDTH - LEFT - RIGHT} {HEIGHT - TOP - BOTTOM}'>",
+        *(_band(one, x, y) for one in shown if one.band),
+        *(_mark(one, x, y) for one in shown),
+        "</svg></svg>",
+    ]
+    return f"{head}{''.join(parts)}{_legend(shown)}</figure>"
+
+
+def _scales(axes: Axes, series: Sequence[Series]) -> tuple[Scale, Scale]:
+    xs = [x for one in series for x in one.xs]
+    left, right = min(xs), max(xs)
+    if axes.log_x:
+        left, right = left / 1.15, right * 1.15
+    elif left == right:
+        left, right = left - 0.5, right + 0.5
+    low, high = axes.y_limits or _limits(series)
+    return (
+        Scale(left, right, LEFT + 6, WIDTH - RIGHT - 6, axes.log_x),
+        Scale(low, high, HEIGHT - BOTTOM, TOP),
+    )
+
+
+def _limits(series: Sequence[Series]) -> tuple[float, float]:
+    """Range of all values and bands, with a margin."""
+    values = [y for one in series for y in one.ys]
+    values += [y for one in series if one.band for edge in one.band for y in edge]
+    low, high = min(values), max(values)
+    margin = 0.06 * (high - low) or abs(high) * 0.05 or 0.5
+    return low - margin, high + margin
+
+
+def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers within a range, one, two or five times a power of ten apart."""
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    count = math.floor(high / step + 1e-9) - first + 1
+    return [(first + index) * step for index in range(count)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten within a range; powers alone where they are many."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if math.log10(high / low) < 2.5 else (1,)
+    return [m * 10.0**p for p in powers for m in steps if low <= m * 10.0**p <= high]
+
+
+def short(value: float) -> str:
+    """A number in few characters.
+
+    >>> [short(v) for v in (0, 0.25, 1500, 2_000_000)]
+    ['0', '0.25', '1.5k', '2M']
+    """
+    for limit, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.4g}{sign}"
+    return f"{0.0 if abs(value) < 1e-12 else value:.4g}"
+
+
+def _grid(axes: Axes, x: Scale, y: Scale) -> str:
+    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+    parts = []
+    for tick in linear_ticks(y.low, y.high):
+        at = y(tick)
+        parts.append(f"<path class='grid' d='M{LEFT} {at:.1f}H{right}'/>")
+        parts.append(f"<text x='{LEFT - 7}' y='{at + 4:.1f}' class='end'>{short(tick)}</text>")
+    for tick in log_ticks(x.low, x.high) if x.log else linear_ticks(x.low, x.high, 6):
+        at = x(tick)
+        parts.append(f"<path class='grid' d='M{at:.1f} {TOP}V{bottom}'/>")
+        parts.append(f"<text x='{at:.1f}' y='{bottom + 17}' class='middle'>{short(tick)}</text>")
+    middle = (TOP + bottom) / 2
+    parts.append(f"<path class='axis' d='M{LEFT} {TOP}V{bottom}H{right}'/>")
+    parts.append(
+        f"<text x='{(LEFT + right) / 2}' y='{HEIGHT - 7}' class='middle name'>"
+        f"{escape(axes.x_label)}</text>"
+        f"<text transform='translate(13 {middle}) rotate(-90)' class='middle name'>"
+        f"{escape(axes.y_label)}</text>"
+    )
+    return "".join(parts)
+
+
+def thin(count: int) -> list[int]:
+    """At most ``MOST_POINTS`` indices, evenly spread, the first and last among them."""
+    if count <= MOST_POINTS:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / (MOST_POINTS - 1)) for i in range(MOST_POINTS)})
+
+
+def _points(xs: Sequence[float], ys: Sequence[float], x: Scale, y: Scale) -> list[str]:
+    return [f"{x(xs[i]):.1f} {y(ys[i]):.1f}" for i in thin(len(xs))]
+
+
+def _band(series: Series, x: Scale, y: Scale) -> str:
+    assert series.band is not None
+    low, high = series.band
+    there = _points(series.xs, low, x, y)
+    back = reversed(_points(series.xs, high, x, y))
+    outline = "L".join([*there, *back])
+    return f"<path d='M{outline}Z' fill='{series.colour}' opacity='.16'/>"
+
+
+def _mark(series: Series, x: Scale, y: Scale) -> str:
+    if series.style == "dots":
+        return _dots(series, x, y)
+    if series.style == "front":
+        steps = [f"{x(a):.1f} {y(b):.1f}" for a, b in _stairs(series.xs, series.ys)]
+        line, look = "L".join(steps), f"stroke='{series.colour}' stroke-width='1.5'"
+        return f"<path d='M{line}' fill='none' {look}/>"
+    dash = " stroke-dasharray='6 4'" if series.style == "dashed" else ""
+    line = "L".join(_points(series.xs, series.ys, x, y))
+    dot = "h.01" if len(series.xs) == 1 else ""
+    return (
+        f"<path d='M{line}{dot}' fill='none' stroke='{series.colour}' stroke-width='2.2'"
+        f" stroke-linejoin='round' stroke-linecap='round'{dash}/>"
+    )
+
+
+def _dots(series: Series, x: Scale, y: Scale) -> str:
+    """With tool tips one circle each; without, all in one path, which is a tenth of the size."""
+    places = [f"{x(a):.1f} {y(b):.1f}" for a, b in zip(series.xs, series.ys, strict=True)]
+    if not series.labels:
+        path = "".join(f"M{place}h.01" for place in places)
+        return f"<path class='dots' d='{path}' stroke='{series.colour}'/>"
+    circles = (
+        f"<circle cx='{place.split()[0]}' cy='{place.split()[1]}' r='3.6'>"
+        f"<title>{escape(label)}</title></circle>"
+        for place, label in zip(places, series.labels, strict=True)
+    )
+    return f"<g fill='{series.colour}' class='tips'>{''.join(circles)}</g>"
+
+
+def _stairs(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]:
+    """Corners of a staircase through points: first along x, then along y."""
+    corners = [(xs[0], ys[0])]
+    for a, b in zip(xs[1:], ys[1:], strict=True):
+        corners += [(a, corners[-1][1]), (a, b)]
+    return corners
+
+
+_KEYS: dict[Style, str] = {
+    "line": "<path d='M1 6H21' stroke='{0}' stroke-width='2.5'/>",
+    "dashed": "<path d='M1 6H21' stroke='{0}' stroke-width='2.5' stroke-dasharray='6 3'/>",
+    "dots": "<circle cx='11' cy='6' r='3.5' fill='{0}' opacity='.6'/>",
+    "front": "<path d='M1 10H11V3H21' stroke='{0}' stroke-width='1.5' fill='none'/>",
+}
+
+
+def _legend(series: Sequence[Series]) -> str:
+    keys = [
+        f"<span><svg width='22' height='12' viewBox='0 0 22 12'>{_KEYS[s.style].format(s.colour)}"
+        f"</svg> {escape(s.name)}</span>"
+        for s in series
+        if s.name
+    ]
+    return f"<figcaption class='legend'>{''.join(keys)}</figcaption>" if keys else ""
