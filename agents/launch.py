@@ -13,6 +13,7 @@ from agents.registry import resolved_options, unknown
 from agents.run_folder import RunFolder
 from agents.schedule import DepthSchedule
 from agents.search import Search, SearchSettings
+from agents.tracking import WandbTracker, run_suffix, sweep_id
 from agents.train_options import TrainOptions
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, RunFolderError
 
@@ -74,7 +75,7 @@ def prepare(options: TrainOptions) -> Launch:
     preset = find_preset(options.preset, family)
     agent_options = {**preset.options(options.agent), **options.agent_options()}
     resolved_options(options.agent, agent_options)
-    options = _resolve_places(options, spec.id)
+    options = _resolve_places(replace(options, track=options.track or bool(sweep_id())), spec.id)
     arguments = _arguments(options, preset, spec.kwargs, family)
     settings = _settings(options, preset)
     if options.retry_failed:
@@ -88,6 +89,8 @@ def prepare(options: TrainOptions) -> Launch:
     if options.num_layers is None:
         settings = replace(settings, schedule=_schedule(preset, env))
     search = Search(env, options.agent, settings, options.run_dir, agent_options, description)
+    if options.track:
+        search.observers.add(WandbTracker())
     return Launch(search, env, options, banner)
 
 
@@ -133,7 +136,7 @@ def _resolve_places(options: TrainOptions, env_id: str) -> TrainOptions:
     """Absolute paths, so that a run can be resumed from any folder."""
     run_dir = options.run_dir
     if run_dir is None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
+        stamp = time.strftime("%Y%m%d-%H%M%S") + run_suffix()
         run_dir = RUNS / f"{env_id.replace('/', '-')}-{options.agent}-{options.seed}-{stamp}"
     run_dir = run_dir.expanduser().resolve()
     store = options.store or run_dir.parent / STORE

@@ -19,6 +19,7 @@ from agents.agent import Agent, Problem
 from agents.checkpoint import Checkpoint
 from agents.environment import describe_environment, open_environment
 from agents.episode import Episode, SearchResult
+from agents.observer import Observers, SearchStart
 from agents.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.progress import Tally, make_display
 from agents.provenance import command_line, hardware, versions
@@ -130,6 +131,9 @@ class Search:
         agent_options: hyper-parameters that differ from the defaults.
         description: what else to write into the configuration and to compare on resume; None =
             what can be read off the environment.
+
+    Attributes:
+        observers: add to them before ``run`` whoever wants to watch.
     """
 
     def __init__(
@@ -144,6 +148,7 @@ class Search:
         self.settings = settings
         self.player: Player = make_player(env)
         self.agent: Agent = make_agent(agent, self.player.problem, settings.seed, agent_options)
+        self.observers = Observers()
         self.episodes: list[Episode] = []
         self.updates = 0
         environment = describe_environment(env) if description is None else dict(description)
@@ -163,12 +168,18 @@ class Search:
         """Search until a budget is spent."""
         tally = Tally(self.settings.children, self.settings.hours, metric_name=self._metric_name)
         self._open(tally)
-        with make_display(tally, self.settings.progress) as display:
-            while (size := self._next_batch(tally)) > 0:
-                self._update(size, tally)
-                display.refresh()
-        if self.folder is not None:
-            report_at_end(self.folder.path)
+        run_dir = self.folder.path if self.folder else None
+        start = SearchStart(self.config, run_dir, tuple(self.episodes))
+        with self.observers.watch(start, self._result):
+            with make_display(tally, self.settings.progress) as display:
+                while (size := self._next_batch(tally)) > 0:
+                    self._update(size, tally)
+                    display.refresh()
+            if self.folder is not None:
+                report_at_end(self.folder.path)
+        return self._result()
+
+    def _result(self) -> SearchResult:
         return SearchResult(tuple(self.episodes), self.folder.path if self.folder else None)
 
     def _open(self, tally: Tally) -> None:
@@ -209,20 +220,21 @@ class Search:
         self.episodes += fresh
         self.updates += 1
         tally.add(fresh)
+        row = {**_summary(self.updates, len(self.episodes), fresh), **figures}
+        row["elapsed_s"] = round(tally.elapsed_s, 3)
         if self.folder is not None:
-            self._write(self.folder, fresh, figures, tally, tally.best is not best_before)
+            self._write(self.folder, fresh, row, tally, tally.best is not best_before)
+        self.observers.update(row, fresh)
 
     def _write(
         self,
         folder: RunFolder,
         fresh: list[Episode],
-        figures: Mapping[str, float],
+        row: Mapping[str, Any],
         tally: Tally,
         better: bool,
     ) -> None:
         """Logs first, checkpoint last: see ``agents.run_folder``."""
-        row = {**_summary(self.updates, len(self.episodes), fresh), **figures}
-        row["elapsed_s"] = round(tally.elapsed_s, 3)
         sizes = folder.record(fresh, row)
         if better:
             folder.write_best(self.episodes)

@@ -71,6 +71,9 @@ class TrainOptions:
     that those children are trained again."""
     progress: bool = True
     """Show progress: a bar on a terminal, lines elsewhere."""
+    track: bool = False
+    """Record the search with Weights & Biases; offline where no account is set up. A run that a
+    sweep starts is always recorded."""
     learning_rate: float | None = None
     """reinforce: Adam's learning rate. Default: the preset's (paper: 6e-4)."""
     baseline_decay: float | None = None

@@ -19,12 +19,15 @@ import tyro
 from agents.episode import SearchResult
 from agents.launch import Launch, prepare, stored_options
 from agents.run_folder import describe
+from agents.sweep_flags import plain_flags
 from agents.train_options import TrainOptions
 from nas_env.errors import NasEnvError
 
 
 class Terminated(BaseException):
     """SIGTERM: stop as on Ctrl-C."""
+
+    exit_code = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     launch: Launch | None = None
     try:
         with _sigterm_raises():
-            options = tyro.cli(TrainOptions, args=arguments)
+            given = sys.argv[1:] if arguments is None else arguments
+            flags = plain_flags(given, TrainOptions)
+            options = tyro.cli(TrainOptions, args=flags)
             if options.resume:
                 stored = stored_options(options)
-                options = tyro.cli(TrainOptions, args=arguments, default=stored)
+                options = tyro.cli(TrainOptions, args=flags, default=stored)
             launch = prepare(options)
             print(f"{launch.banner}{_title(launch)}", flush=True)
             with contextlib.closing(launch.env):
