@@ -49,6 +49,8 @@ class LanguageOptions:
     """Of initial weights and dropout."""
     device: str = "auto"
     """auto, cpu or cuda."""
+    numerics: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic; auto takes the fastest of the machine, timed once."""
     threads: int = 1
     """Torch threads on a CPU; more than one changes the last digits."""
     epochs: int | None = None
@@ -89,6 +91,8 @@ def read_cell(name: str) -> Cell:
 def choose_recipe(options: LanguageOptions, vocabulary_size: int | None = None) -> LanguageRecipe:
     """The recipe of the options, sized for ``vocabulary_size`` once that is known."""
     recipe = language_recipe(options.recipe, options.dataset)
+    if options.numerics != "auto":
+        recipe = replace(recipe, numerics=options.numerics)
     recipe = recipe.with_numerics(resolve_device(options.device))
     if options.epochs is not None:
         kept = min(recipe.reward_epochs, options.epochs)

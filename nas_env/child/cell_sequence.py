@@ -22,6 +22,7 @@ from nas_env.child.cell_backend import (
     TorchBackend,
 )
 from nas_env.child.kernel_backend import kernel_backend
+from nas_env.child.matrix_product import product
 from nas_env.errors import ConfigurationError
 from nas_env.space.cell_architecture import CellArchitecture
 
@@ -197,7 +198,7 @@ class _CellSequence(torch.autograd.Function):
             None if bias is None else bias.to(state_dtype).contiguous(),
             None if hidden_mask is None else hidden_mask.to(state_dtype).contiguous(),
         )
-        gates_x = (x @ weight_x).to(state_dtype)  # (n, N * H)
+        gates_x = product(x, weight_x).to(state_dtype)  # (n, N * H)
         kept = plan.backend.forward(run, gates_x, hidden_0, memory_0)
         if any(ctx.needs_input_grad):
             ctx.plan, ctx.dtypes = plan, [None if v is None else v.dtype for v in operands]
@@ -249,11 +250,11 @@ def _operand_gradients(
         grad_gates_h = grad_gates_x if grads.gates_h is grads.gates_x else grads.gates_h.to(x.dtype)
         previous = previous_hidden(run, hidden_0, kept.hidden).to(x.dtype)
     return (
-        grad_gates_x @ weight_x.t() if needed[0] else None,
+        product(grad_gates_x, weight_x.t()) if needed[0] else None,
         grads.hidden_0,
         grads.memory_0,
-        x.t() @ grad_gates_x if needed[3] else None,
-        previous.t() @ grad_gates_h if needed[4] else None,
+        product(x.t(), grad_gates_x) if needed[3] else None,
+        product(previous.t(), grad_gates_h) if needed[4] else None,
         grads.gates_h.sum(0) if needed[5] else None,
     )
 

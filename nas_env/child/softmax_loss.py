@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nas_env.child.matrix_product import product
+
 
 def softmax_loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
     """Summed negative log-likelihood in nats.
@@ -44,7 +46,7 @@ class _SoftmaxLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
         rows = targets[:, None]  # (n, 1)
-        logits = torch.addmm(bias, hidden, weight.t())  # (n, V)
+        logits = product(hidden, weight.t()).add_(bias)  # (n, V)
         error = torch.softmax(logits, -1, out=logits)
         chosen = error.gather(1, rows)
         if chosen.dtype == torch.bfloat16:
@@ -59,7 +61,7 @@ class _SoftmaxLoss(torch.autograd.Function):
         hidden, weight, error = ctx.saved_tensors
         scale = gradients[0].to(error.dtype)
         # The scale goes on the small factors: no further pass over (n, V) or (V, H).
-        d_hidden = error.mm(weight).mul_(scale)
-        d_weight = error.t().mm(hidden * scale)
+        d_hidden = product(error, weight).mul_(scale)
+        d_weight = product(error.t(), hidden * scale)
         d_bias = error.t().mv(scale.expand(len(error)))
         return d_hidden, d_weight, d_bias, None

@@ -26,9 +26,11 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_prints_every_epoch_and_tests_once_at_the_end(folder: Path) -> None:
     cell = str(folder / "cell.json")
     shared = ["--dataset", str(folder), "--device", "cpu", "--epochs", "2"]
+    shared += ["--numerics", "float32"]
     done = run("--cell", cell, "--same-parameters-as", "lstm", *shared)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
+    assert "float32" in lines[0]
     assert [line.split()[:2] for line in lines[1:3]] == [["epoch", "1"], ["epoch", "2"]]
     assert sum("test perplexity" in line for line in lines) == 1
     assert "test perplexity" in lines[-1]

@@ -167,6 +167,17 @@ void cell_forward_double(const Sequence *s) { forward<double>(*s); }
 void cell_backward_float(const Sequence *s) { backward<float>(*s); }
 void cell_backward_double(const Sequence *s) { backward<double>(*s); }
 
+// C (rows, columns) = A (rows, depth) * B (depth, columns), all contiguous and row-major; B is given
+// transposed if `transposed`. `packed` is work space of cell_packed_elements_float(depth, columns).
+void cell_product_float(int64_t rows, int64_t depth, int64_t columns, const float *a,
+                        const float *b, int64_t transposed, float *packed, float *c,
+                        int64_t threads) {
+  pack(b, depth, columns, transposed != 0, packed, int(threads));
+  multiply(rows, depth, columns, a, packed, c, true, int(threads));
+}
+
+int64_t cell_vector_bytes() { return kVectorBytes; }
+
 // One step of the tree without its matrix products, from given gates; memory_0 is c_{t-1}.
 void cell_tree_forward_float(const Sequence *s) {
   step_forward<float>(*s, Cell(s->program), 0, s->batch_sizes[0],
