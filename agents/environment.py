@@ -11,6 +11,7 @@ from gymnasium.vector import VectorEnv
 import nas_env
 from agents.play import AnyEnv
 from agents.registry import unknown
+from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import ConfigurationError
 
 RESOURCES = ("evaluator", "workers", "store", "data_dir", "device", "render_mode")
@@ -51,6 +52,17 @@ def open_environment(
     if spec.vector_entry_point is not None:
         return gym.make_vec(spec, num_envs=num_envs, **options)
     return gym.make(spec, **options)
+
+
+def open_evaluator(env: AnyEnv) -> None:
+    """Open what children need, where the environment is ours: now, not with the first child.
+
+    Raises:
+        StoreError: the store cannot be opened or written.
+    """
+    evaluator = getattr(env.unwrapped, "evaluator", None)
+    if isinstance(evaluator, LazyEvaluator):
+        evaluator.open()
 
 
 def find_spec(env_id: str) -> Any:

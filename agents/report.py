@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from agents.files import write_durably, writing
+from agents.files import write_durably
 from agents.report_curves import agent_figures, by_agent, learning_curves, pareto_charts
 from agents.report_data import RunRecord, different_architectures, read_record
 from agents.report_page import note, page, section
@@ -21,7 +21,7 @@ from agents.report_sections import (
     tiles,
     top_table,
 )
-from nas_env.errors import ConfigurationError
+from nas_env.errors import ConfigurationError, RunFolderError
 
 REPORT = "report.html"
 
@@ -48,8 +48,15 @@ def write_report(folders: Sequence[str | Path], path: str | Path | None = None) 
     if path is None:
         path = different[0] / REPORT if len(different) == 1 else Path(REPORT)
     path = Path(path)
-    with writing(path.parent):
-        write_durably(path, report(records).encode())
+    document = report(records).encode()
+    try:
+        write_durably(path, document)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunFolderError(
+            f"The report {path} cannot be written: {reason}. Free space, mend the permissions, or "
+            "name another file in a folder that is there (--output)."
+        ) from error
     return path
 
 

@@ -12,12 +12,13 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agents.episode import COLUMNS, Episode, best_of
-from agents.files import append_durably, write_durably, writing
+from agents.files import append_durably, check_writable, write_durably, writing
 from nas_env.errors import CheckpointError, NasEnvError, RunFolderError
 from nas_env.rendering.text import draw_text
 from nas_env.space.architecture_json import architecture_from_json
@@ -45,20 +46,30 @@ class RunFolder:
         """Whether the folder holds a run."""
         return (self.path / CONFIG).exists()
 
-    def create(self, config: Mapping[str, Any]) -> None:
-        """Start a new run.
+    def check_free(self) -> None:
+        """Check that a run can be started here, without writing anything.
 
         Raises:
             RunFolderError: the folder holds a run already, or cannot be written.
         """
-        with writing(self.path):
+        with self._writing():
             taken = self.exists()
         if taken:
             raise RunFolderError(
                 f"{self.path} holds a run already: resume it (--resume, resume=True), or name "
                 "another folder."
             )
-        with writing(self.path):
+        with self._writing():
+            check_writable(self.path)
+
+    def create(self, config: Mapping[str, Any]) -> None:
+        """Start a new run.
+
+        Raises:
+            RunFolderError: the folder holds a run already, or cannot be written.
+        """
+        self.check_free()
+        with self._writing():
             self.path.mkdir(parents=True, exist_ok=True)
             write_durably(self.path / CONFIG, _pretty(config))
 
@@ -97,7 +108,7 @@ class RunFolder:
                 f"{self.path} has episodes but no checkpoint: it was deleted. Start the search "
                 "again in a new folder: with the same seed and store, no child is trained twice."
             )
-        with writing(self.path):
+        with self._writing():
             for name in (EPISODES, UPDATES):
                 self._cut(name, sizes.get(name, 0))
             write_durably(self.path / CONFIG, _pretty(config))
@@ -124,7 +135,7 @@ class RunFolder:
         Raises:
             RunFolderError: they cannot be written.
         """
-        with writing(self.path):
+        with self._writing():
             rows = [episode.to_row() for episode in episodes]
             sizes = {EPISODES: self._append(EPISODES, COLUMNS, rows)}
             columns = self._columns(update)
@@ -138,7 +149,7 @@ class RunFolder:
         Raises:
             RunFolderError: it cannot be written.
         """
-        with writing(self.path):
+        with self._writing():
             save_checkpoint(self.path / "checkpoint", checkpoint)
 
     def write_best(self, episodes: Sequence[Episode]) -> None:
@@ -151,10 +162,13 @@ class RunFolder:
         if best is None:
             return
         architecture = best.architecture or json.dumps({"tokens": list(best.tokens)})
-        with writing(self.path):
+        with self._writing():
             write_durably(self.path / "best_architecture.json", _pretty(json.loads(architecture)))
             drawing = describe(best) + "\n"
             write_durably(self.path / "best_architecture.txt", drawing.encode())
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.path, CONFIG)
 
     def _append(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
         path, text = self.path / name, io.StringIO()

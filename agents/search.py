@@ -17,7 +17,7 @@ import numpy as np
 
 from agents.agent import Agent, Problem
 from agents.checkpoint import Checkpoint
-from agents.environment import describe_environment, open_environment
+from agents.environment import describe_environment, open_environment, open_evaluator
 from agents.episode import Episode, SearchResult
 from agents.observer import Observers, SearchStart
 from agents.play import AnyEnv, Order, Player, make_player, to_batch
@@ -134,6 +134,7 @@ class Search:
 
     Attributes:
         observers: add to them before ``run`` whoever wants to watch.
+        begun: the run folder is there, so that there is something to resume.
     """
 
     def __init__(
@@ -146,11 +147,13 @@ class Search:
         description: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings = settings
+        self.env = env
         self.player: Player = make_player(env)
         self.agent: Agent = make_agent(agent, self.player.problem, settings.seed, agent_options)
         self.observers = Observers()
         self.episodes: list[Episode] = []
         self.updates = 0
+        self.begun = False
         environment = describe_environment(env) if description is None else dict(description)
         self._metric_name = str(environment.get("metric_name", "metric"))
         self.config = {
@@ -187,13 +190,18 @@ class Search:
         if self.folder is None:
             return
         if not self.settings.resume:
+            self.folder.check_free()
+        open_evaluator(self.env)  # a store that cannot be used must not leave half a run folder
+        if not self.settings.resume:
             self.folder.create(self.config)
+            self.begun = True
             return
         checkpoint, self.episodes = self.folder.resume(self.config)
         if checkpoint is not None:
             self.agent.load_state(checkpoint.agent)
             self.updates = checkpoint.update
             tally.elapsed_before_s = checkpoint.elapsed_s
+        self.begun = True
         tally.add(self.episodes, here=False)
         self.folder.write_best(self.episodes)
 

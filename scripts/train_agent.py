@@ -10,64 +10,45 @@ import contextlib
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
 
 import tyro
 
+from agents.command import leave, run_command
 from agents.episode import SearchResult
 from agents.launch import Launch, prepare, stored_options
 from agents.run_folder import describe
 from agents.sweep_flags import plain_flags
 from agents.train_options import TrainOptions
-from nas_env.errors import NasEnvError
-
-
-class Terminated(BaseException):
-    """SIGTERM: stop as on Ctrl-C."""
-
-    exit_code = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Search; the exit status is 0, or 1 if no child could be trained, 2 for an error.
 
-    After Ctrl-C it is 130, after SIGTERM 143.
+    After a signal, or when nobody reads the output any more, see ``agents.command``.
     """
     launch: Launch | None = None
-    try:
-        with _sigterm_raises():
-            given = sys.argv[1:] if arguments is None else arguments
-            flags = plain_flags(given, TrainOptions)
-            options = tyro.cli(TrainOptions, args=flags)
-            if options.resume:
-                stored = stored_options(options)
-                options = tyro.cli(TrainOptions, args=flags, default=stored)
-            launch = prepare(options)
-            print(f"{launch.banner}{_title(launch)}", flush=True)
-            with contextlib.closing(launch.env):
-                result = launch.search.run()
-            print(_summary(launch, result))
+
+    def search() -> int:
+        nonlocal launch
+        given = sys.argv[1:] if arguments is None else arguments
+        flags = plain_flags(given, TrainOptions)
+        options = tyro.cli(TrainOptions, args=flags)
+        if options.resume:
+            stored = stored_options(options)
+            options = tyro.cli(TrainOptions, args=flags, default=stored)
+        launch = prepare(options)
+        print(f"{launch.banner}{_title(launch)}", flush=True)
+        with contextlib.closing(launch.env):
+            result = launch.search.run()
+        print(_summary(launch, result))
         return 0 if result.best else 1
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, Terminated) as signalled:
-        print(_interrupted(launch), file=sys.stderr)
-        return 130 if isinstance(signalled, KeyboardInterrupt) else 143
 
-
-@contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise Terminated
-
-    before: Any = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return run_command(search, lambda: _interrupted(launch))
 
 
 def _title(launch: Launch) -> str:
@@ -115,7 +96,7 @@ def _evaluate(launch: Launch, dataset: str) -> str:
 
 
 def _interrupted(launch: Launch | None) -> str:
-    if launch is None or not (launch.search.folder and launch.search.folder.exists()):
+    if launch is None or not launch.search.begun:
         return "interrupted before the search began"
     done = len(launch.search.episodes)
     return (
@@ -130,4 +111,4 @@ def _resume(launch: Launch) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

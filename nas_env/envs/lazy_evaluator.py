@@ -28,9 +28,17 @@ class LazyEvaluator:
 
     def evaluate(self, architectures: Sequence[Architecture], run_seed: int) -> list[Evaluation]:
         """Evaluate a batch; see ``nas_env.evaluation.evaluator.Evaluator``."""
+        return self.open().evaluate(architectures, run_seed)
+
+    def open(self) -> Evaluator:
+        """Make the real evaluator if there is none; its store is open and can be written.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
         if self._evaluator is None:
             self._evaluator = self._make()
-        return self._evaluator.evaluate(architectures, run_seed)
+        return self._evaluator
 
     def close(self) -> None:
         """Close the real evaluator if there is one."""

@@ -15,6 +15,7 @@ import pytest
 import wandb
 
 import nas_env
+from agents.command import Terminated
 from agents.episode import Episode, SearchResult
 from agents.observer import SearchStart
 from agents.search import Search, SearchSettings
@@ -22,7 +23,7 @@ from agents.sweep_flags import plain_flags
 from agents.tracking import Figures, WandbTracker
 from agents.train_options import TrainOptions
 from nas_env.errors import ConfigurationError
-from scripts.train_agent import Terminated, main
+from scripts.train_agent import main
 
 CHOICE = "Test-Tracked-v0"
 SPACE = nas_env.ChoiceSpace({"width": [1, 2, 3], "depth": [1, 2, 3]})
