@@ -36,9 +36,10 @@ def run_command(body: Callable[[], int], stopped: Callable[[], str] = lambda: "s
         body: does the work; returns the exit status.
         stopped: what to say after a signal.
     """
-    with _Stops() as stops:
+    with STOPPING as stops:
         try:
             try:
+                stops.listening = True
                 status = body()
                 sys.stdout.flush()
                 return status
@@ -51,42 +52,57 @@ def run_command(body: Callable[[], int], stopped: Callable[[], str] = lambda: "s
         except BrokenPipeError:
             return _end("", READER_GONE)
         except OSError as error:
-            return _end(f"error: {error}. Mend that and run the command again.", ERROR)
+            what = error if error.filename else f"The output, or a file, cannot be used: {error}"
+            return _end(f"error: {what}. Mend that and run the command again.", ERROR)
         except SystemExit:  # --help, or a wrong flag, which the parser has explained
             _end("", 0)
             raise
 
 
-def leave(status: int) -> NoReturn:
-    """End the process; a signal that comes too late prints no traceback.
+def run_script(main: Callable[[], int]) -> NoReturn:
+    """Run a script's ``main`` and end the process; a signal on the way out prints no traceback.
 
     Args:
-        status: the exit status.
+        main: calls ``run_command``, or is a body for it.
     """
+    STOPPING.enter()  # for good: the interpreter's own last steps are not to be interrupted either
+    status = run_command(main)
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 
-class _Stops:
-    """While entered, SIGINT and SIGTERM raise, as long as ``listening``."""
+class _Stopping:
+    """While entered (once or more), SIGINT and SIGTERM raise, as long as ``listening``."""
 
     def __init__(self) -> None:
         self.listening = True
+        self._depth = 0
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> "_Stops":
-        for number in STOPS:
-            self._before[number] = signal.signal(number, self._stop)
+    def enter(self) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            for number in STOPS:
+                self._before[number] = signal.signal(number, self._stop)
+
+    def __enter__(self) -> "_Stopping":
+        self.enter()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._depth -= 1
+        if self._depth == 0:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self.listening:
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+STOPPING = _Stopping()
+"""Of this process: signals belong to all of it."""
 
 
 def _end(message: str, status: int) -> int:

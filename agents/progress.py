@@ -1,5 +1,6 @@
 """What a person sees of a running search: a bar on a terminal, plain lines in a log file."""
 
+import errno
 import statistics
 import time
 from collections.abc import Sequence
@@ -182,9 +183,16 @@ class BarDisplay(Display):
             self._bar.update(self._task, completed=self.tally.done, description=text)
 
 
+class _PlainConsole(Console):
+    """Leaves it to the command what happens when nobody reads the output any more."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the output any more")
+
+
 def make_display(tally: Tally, show: bool) -> Display:
     """The display that fits where the output goes."""
     if not show:
         return Display(tally)
-    console = Console()
+    console = _PlainConsole()
     return BarDisplay(tally, console) if console.is_terminal else LineDisplay(tally, console)

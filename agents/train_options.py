@@ -1,12 +1,11 @@
 """The options of a search as one dataclass: the flags of ``scripts/train_agent.py``."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nas_env.errors import ConfigurationError
+from nas_env.training.recipe_choice import recipe_from_text
 
 HYPER_PARAMETERS = (
     "learning_rate",
@@ -99,14 +98,7 @@ class TrainOptions:
         Raises:
             ConfigurationError: it looks like JSON but is not.
         """
-        if self.recipe is None or not self.recipe.lstrip().startswith("{"):
-            return self.recipe
-        try:
-            return dict(json.loads(self.recipe))
-        except ValueError as error:
-            raise ConfigurationError(
-                f"--recipe is not valid JSON ({error}): {self.recipe}"
-            ) from error
+        return None if self.recipe is None else recipe_from_text(self.recipe)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able, for the run's configuration."""

@@ -8,6 +8,7 @@ from nas_env.errors import ConfigurationError, InvalidArchitectureError
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction, Task
 from nas_env.evaluation.factory import callable_evaluator, make_evaluator
+from nas_env.kinds import check_seed
 from nas_env.space.architecture_json import architecture_from_json
 from nas_env.space.layout import Architecture
 
@@ -60,6 +61,7 @@ def evaluate(
             f"Expected an architecture or its JSON as a dict, got {type(architecture).__name__}."
         )
     chosen: Evaluator
+    seed = check_seed(seed)
     if isinstance(evaluator, str):
         task = make_task(architecture, dataset, recipe, data_dir=data_dir, device=device)
         chosen = make_evaluator(task, evaluator, workers=workers, store=store)

@@ -1,6 +1,7 @@
-"""Checks the kind of every setting of a dataclass: JSON, flags and dicts know no types."""
+"""Checks the kind of settings: JSON, flags and dicts know no types."""
 
 import math
+import operator
 from types import UnionType
 from typing import TYPE_CHECKING, Union, get_args, get_origin, get_type_hints
 
@@ -40,6 +41,21 @@ def check_kinds(settings: "DataclassInstance") -> None:
     wrong = wrong_kind(settings)
     if wrong is not None:
         raise ConfigurationError(f"{wrong[0]} must be {wrong[2]}, got {wrong[1]!r}.")
+
+
+def check_seed(seed: object) -> int:
+    """A run seed as a plain int.
+
+    Raises:
+        ConfigurationError: it is no whole number, or below 0.
+    """
+    try:
+        value = -1 if isinstance(seed, bool) else operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        value = -1
+    if value < 0:
+        raise ConfigurationError(f"seed must be a whole number of 0 or more, got {seed!r}.")
+    return value
 
 
 def _is_kind(value: object, kind: type) -> bool:

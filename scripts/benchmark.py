@@ -5,20 +5,24 @@ returns figures, which are printed as JSON.
 """
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
+import tyro
+
+from agents.command import run_script
 
 
-def main() -> None:
+def main() -> int:
     """Parse the command line, run one benchmark, print its figures."""
-    from nas_env.errors import NasEnvError
     from scripts.benchmarks import agents, cells, child, environments, executors, gpu
 
     parts: dict[str, tuple[type, Callable[[Any], dict[str, object]]]] = {
@@ -33,11 +37,8 @@ def main() -> None:
     names: dict[str, Callable[..., Any]] = {name: kind for name, (kind, _) in parts.items()}
     runs = dict(parts.values())
     options = tyro.extras.subcommand_cli_from_dict(names, description=__doc__)
-    try:
-        figures = runs[type(options)](options)
-    except NasEnvError as error:
-        sys.exit(f"error: {error}")
-    print(json.dumps(rounded(figures), indent=2))
+    print(json.dumps(rounded(runs[type(options)](options)), indent=2))
+    return 0
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
@@ -50,4 +51,4 @@ def rounded(value: Any, digits: int = 4) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

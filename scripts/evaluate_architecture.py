@@ -3,16 +3,21 @@
 ``python scripts/evaluate_architecture.py best_architecture.json --dataset digits``
 """
 
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
 import tyro
 
 import nas_env
-from nas_env.errors import NasEnvError
+from agents.command import run_script
 from nas_env.evaluation.evaluation import Evaluation
+from nas_env.training.recipe_choice import recipe_from_text
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class EvaluateOptions:
     dataset: str | None = None
     """Name or path (default: cifar10 for a convolutional network, ptb for a recurrent cell)."""
     recipe: str = "quick"
-    """How the child is trained: quick, fast or paper."""
+    """How the child is trained: quick, fast, paper, or a JSON object of changes such as
+    '{"name": "quick", "epochs": 2}'."""
     seed: int = 0
     """Run seed; the same seed gives what a search with that seed measures."""
     data_dir: Path | None = None
@@ -37,25 +43,19 @@ class EvaluateOptions:
     """Train in this process, or in a worker process with hard limits on time and memory."""
 
 
-def main(options: EvaluateOptions) -> int:
+def main() -> int:
     """Evaluate and print; the exit status is 0 if the child was trained."""
-    try:
-        evaluation = nas_env.evaluate(
-            nas_env.load_architecture(options.architecture),
-            options.dataset,
-            options.recipe,
-            options.seed,
-            data_dir=options.data_dir,
-            device=options.device,
-            store=options.store,
-            evaluator=options.executor,
-        )
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    options = tyro.cli(EvaluateOptions, description=__doc__)
+    evaluation = nas_env.evaluate(
+        nas_env.load_architecture(options.architecture),
+        options.dataset,
+        recipe_from_text(options.recipe),
+        options.seed,
+        data_dir=options.data_dir,
+        device=options.device,
+        store=options.store,
+        evaluator=options.executor,
+    )
     print(report(evaluation))
     return 0 if evaluation.state == "complete" else 1
 
@@ -79,4 +79,4 @@ def report(evaluation: Evaluation) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(EvaluateOptions, description=__doc__)))
+    run_script(main)

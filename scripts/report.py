@@ -6,15 +6,19 @@ One run: report.html in its folder. Several runs of one environment: agents are 
 band over seeds, in report.html in the working folder.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
 import tyro
 
+from agents.command import run_command, run_script
 from agents.report import write_report
-from nas_env.errors import NasEnvError
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,14 @@ class ReportOptions:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report; the exit status is 0, or 2 for an error."""
-    options = tyro.cli(ReportOptions, args=arguments, description=__doc__)
-    try:
+
+    def write() -> int:
+        options = tyro.cli(ReportOptions, args=arguments, description=__doc__)
         print(write_report(options.runs, options.output))
         return 0
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return run_command(write)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

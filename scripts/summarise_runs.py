@@ -4,12 +4,17 @@ Runs of one environment are grouped by agent; each block of children gets the me
 over seeds, and each agent is compared with the last one named (put the control last).
 """
 
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
 import tyro
 
+from agents.command import run_script
 from agents.summary import block_table, by_agent, difference, read_run
 from nas_env.errors import NasEnvError
 
@@ -26,8 +31,9 @@ class Options:
     """How many of the last children of each run to compare."""
 
 
-def main(options: Options) -> None:
+def main() -> int:
     """Read the runs and print the table and the comparisons."""
+    options = tyro.cli(Options)
     runs = [read_run(folder) for folder in options.runs]
     if not runs:
         raise NasEnvError("No run folder given. Usage: summarise_runs.py RUN [RUN ...]")
@@ -40,10 +46,8 @@ def main(options: Options) -> None:
     *others, control = groups.values()
     for group in others:
         print(difference(group, control, options.last))
+    return 0
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Options))
-    except NasEnvError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

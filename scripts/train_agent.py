@@ -18,7 +18,7 @@ if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
 
 import tyro
 
-from agents.command import leave, run_command
+from agents.command import run_command, run_script
 from agents.episode import SearchResult
 from agents.launch import Launch, prepare, stored_options
 from agents.run_folder import describe
@@ -111,4 +111,4 @@ def _resume(launch: Launch) -> str:
 
 
 if __name__ == "__main__":
-    leave(main())
+    run_script(main)

@@ -6,24 +6,31 @@ as many parameters beside it: ``--recipe zaremba_small --cell nas_cell --same-pa
 """
 
 import math
+import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
 import torch
 import tyro
 
 import nas_env
+from agents.command import run_script
 from nas_env.child.language_size import Cell, language_cost
 from nas_env.data.text import TextData, load_text
 from nas_env.data.text_test_split import load_test_text
-from nas_env.errors import ConfigurationError, InvalidArchitectureError, NasEnvError
+from nas_env.errors import ConfigurationError, InvalidArchitectureError
+from nas_env.kinds import check_seed
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.published import MAX_SIN_CELL, NAS_CELL
 from nas_env.training.language import LanguageEpoch, LanguageTraining
 from nas_env.training.language_recipes import LanguageRecipe, language_recipe
 from nas_env.training.numerics import resolve_device
+from nas_env.training.recipe_choice import recipe_from_text
 
 NAMED_CELLS: dict[str, Cell] = {
     "lstm": "lstm",
@@ -40,7 +47,8 @@ class LanguageOptions:
     cell: str = "lstm"
     """lstm, gru, nas_cell, max_sin_cell, or the JSON file of a recurrent cell."""
     recipe: str = "zaremba_small"
-    """zaremba_small, zaremba_medium, paper, fast, quick or character."""
+    """zaremba_small, zaremba_medium, paper, fast, quick, character, or a JSON object of changes
+    such as '{"name": "quick", "epochs": 2}'."""
     dataset: str = "ptb"
     """ptb, pydocs, or a folder with *.train.txt, *.valid.txt and *.test.txt."""
     data_dir: Path | None = None
@@ -49,8 +57,6 @@ class LanguageOptions:
     """Of initial weights and dropout."""
     device: str = "auto"
     """auto, cpu or cuda."""
-    numerics: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic; auto takes the fastest of the machine, timed once."""
     threads: int = 1
     """Torch threads on a CPU; more than one changes the last digits."""
     epochs: int | None = None
@@ -61,16 +67,9 @@ class LanguageOptions:
     """Measure the test text once, at the end."""
 
 
-def main(options: LanguageOptions) -> int:
+def main() -> int:
     """Train, print, test; the exit status is 0 if the child was trained."""
-    try:
-        _train(options)
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    _train(tyro.cli(LanguageOptions))
     return 0
 
 
@@ -90,9 +89,7 @@ def read_cell(name: str) -> Cell:
 
 def choose_recipe(options: LanguageOptions, vocabulary_size: int | None = None) -> LanguageRecipe:
     """The recipe of the options, sized for ``vocabulary_size`` once that is known."""
-    recipe = language_recipe(options.recipe, options.dataset)
-    if options.numerics != "auto":
-        recipe = replace(recipe, numerics=options.numerics)
+    recipe = language_recipe(recipe_from_text(options.recipe), options.dataset)
     recipe = recipe.with_numerics(resolve_device(options.device))
     if options.epochs is not None:
         kept = min(recipe.reward_epochs, options.epochs)
@@ -106,12 +103,13 @@ def choose_recipe(options: LanguageOptions, vocabulary_size: int | None = None) 
 
 
 def _train(options: LanguageOptions) -> None:
+    seed = check_seed(options.seed)
     torch.set_num_threads(options.threads)
     cell, recipe = read_cell(options.cell), choose_recipe(options)
     data = load_text(options.dataset, options.data_dir, recipe.selection)
     recipe = choose_recipe(options, len(data.vocabulary))
     data = data.to(resolve_device(options.device))
-    training = LanguageTraining(cell, data, recipe, options.seed)
+    training = LanguageTraining(cell, data, recipe, seed)
     print(_describe(options, recipe, data, training), flush=True)
     curve = training.run(lambda epoch: print(_line(epoch, recipe, data), flush=True))
     print(f"best validation perplexity {min(curve):.2f}", flush=True)
@@ -147,4 +145,4 @@ def _bits(recipe: LanguageRecipe, perplexity: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(LanguageOptions)))
+    run_script(main)

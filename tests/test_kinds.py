@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pytest
 
 from nas_env.errors import ConfigurationError
-from nas_env.kinds import check_kinds
+from nas_env.kinds import check_kinds, check_seed
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,13 @@ def test_another_kind_is_refused_with_name_value_and_what_is_allowed(
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name} must be {allowed}, got {value!r}"):
         check_kinds(Settings(**{name: value}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, True, "1", None])
+def test_a_seed_is_a_whole_number_of_0_or_more(seed: object) -> None:
+    with pytest.raises(ConfigurationError, match="seed must be a whole number of 0 or more"):
+        check_seed(seed)
+
+
+def test_a_seed_of_numpy_is_a_seed() -> None:
+    assert type(check_seed(np.int64(3))) is int

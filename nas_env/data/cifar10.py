@@ -8,6 +8,7 @@ import contextlib
 import os
 import socket
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -65,13 +66,16 @@ def _check_files(folder: Path) -> None:
         raise InvalidDatasetError(
             f"CIFAR-10 in {folder} is damaged: {', '.join(damaged)} missing, truncated or altered "
             f"(MD5 differs). Expected files: {', '.join(name for name, _ in expected)}. Delete the "
-            f"folder to download it again, or put {ARCHIVE} beside it. {OFFLINE_ALTERNATIVES}"
+            f"folder {folder} and start again: it is then unpacked from {folder.parent / ARCHIVE} "
+            f"where that is there, else downloaded again. {OFFLINE_ALTERNATIVES}"
         )
 
 
 def _fetch(root: Path) -> None:
     """Extract the archive in ``root``, or download it, all or nothing."""
     try:
+        if not (root / ARCHIVE).exists():
+            _reach_server()  # a mistyped folder is not made where nothing can be written into it
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".cifar10-") as temporary:
             _extract_or_download(root, Path(temporary))
@@ -97,12 +101,21 @@ def _extract_or_download(root: Path, temporary: Path) -> None:
         if not check_integrity(str(archive), CIFAR10.tgz_md5):
             raise InvalidDatasetError(
                 f"The archive {archive} is truncated or altered: its MD5 is not "
-                f"{CIFAR10.tgz_md5}. Delete it to download it again. {OFFLINE_ALTERNATIVES}"
+                f"{CIFAR10.tgz_md5}. Delete this file and start again: it is then downloaded "
+                f"again. {OFFLINE_ALTERNATIVES}"
             )
         extract_archive(str(archive), str(temporary))
     else:
         with _socket_timeout(CONNECT_TIMEOUT_S):
             CIFAR10(str(temporary), download=True)
+
+
+def _reach_server() -> None:
+    from torchvision.datasets import CIFAR10
+
+    request = urllib.request.Request(CIFAR10.url, headers={"User-Agent": "nas_env"})
+    with urllib.request.urlopen(request, timeout=CONNECT_TIMEOUT_S):
+        pass
 
 
 @contextlib.contextmanager

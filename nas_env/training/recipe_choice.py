@@ -17,6 +17,23 @@ RecipeT = TypeVar("RecipeT", bound="DataclassInstance")
 _NOT_IN_DIGEST = ("name", "time_limit_s")  # they cannot change a metric
 
 
+def recipe_from_text(text: str) -> str | dict[str, Any]:
+    """A recipe as a command line gives it: a name, or a JSON object of changes.
+
+    Raises:
+        ConfigurationError: it starts like a JSON object but is none.
+    """
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return dict(json.loads(text))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"--recipe is not valid JSON ({error}): {text}. Give a name, or an object of changes "
+            """such as '{"name": "quick", "epochs": 2}'."""
+        ) from error
+
+
 def find_recipe(name: str, table: Mapping[str, RecipeT]) -> RecipeT:
     """The recipe of that name.
 

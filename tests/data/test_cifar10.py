@@ -88,8 +88,12 @@ def test_truncated_archive_is_refused_and_nothing_is_unpacked(
 def test_truncated_file_is_named(small_cifar: Path) -> None:
     damaged = small_cifar / cifar10.FOLDER / "data_batch_3"
     damaged.write_bytes(damaged.read_bytes()[:1000])
-    with pytest.raises(InvalidDatasetError, match=r"is damaged: data_batch_3 missing.*Digits"):
+    with pytest.raises(
+        InvalidDatasetError, match=r"is damaged: data_batch_3 missing.*Digits"
+    ) as info:
         dataset_digest("cifar10", small_cifar)
+    assert f"Delete the folder {damaged.parent} and start again" in str(info.value)
+    assert "downloaded again" in str(info.value)
 
 
 def test_failed_download_is_quick_clear_and_leaves_nothing(
@@ -101,4 +105,4 @@ def test_failed_download_is_quick_clear_and_leaves_nothing(
         load_images("cifar10", tmp_path / "data")
     assert time.monotonic() - start < 10
     assert str(tmp_path / "data") in str(info.value)
-    assert not list((tmp_path / "data").iterdir())
+    assert not list(tmp_path.iterdir()), "a folder that was mistyped must not be made"

@@ -66,6 +66,32 @@ def test_a_bad_file_is_one_line_and_a_failing_exit(
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_recipe_is_a_name_or_a_json_object_as_in_a_search(small: Path) -> None:
+    recipe = {"name": "quick", "epochs": 1, "reward_epochs": 1, "train_images": 64}
+    result = run(small, "--dataset", "digits", "--recipe", json.dumps(recipe))
+    assert (result.returncode, result.stderr) == (0, "")
+    evaluation = nas_env.evaluate(SMALL, "digits", recipe)
+    assert f"accuracy     {evaluation.metric:.4f} (validation)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--recipe", "{epochs: 1}"), "not valid JSON"),
+        (("--recipe", '{"epoch": 1}'), "Unknown recipe settings epoch"),
+        (("--recipe", "slow"), "Unknown recipe 'slow'"),
+        (("--seed", "-1"), "seed must be a whole number of 0 or more, got -1"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_a_failing_exit(
+    small: Path, arguments: tuple[str, str], message: str
+) -> None:
+    result = run(small, "--dataset", "digits", *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_missing_data_set_is_one_line_and_a_failing_exit(small: Path, tmp_path: Path) -> None:
     result = run(small, "--dataset", tmp_path / "nowhere")
     assert result.returncode == 2

@@ -1,9 +1,14 @@
 """The command line of a search: what it leaves and prints, every way to misuse it, signals."""
 
+import contextlib
 import csv
 import json
+import os
 import re
 import signal
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,7 @@ import pytest
 
 import nas_env
 from nas_env.evaluation.store import EvaluationStore
+from scripts import train_agent
 from scripts.train_agent import main
 
 TINY = json.dumps({"name": "quick", "epochs": 1, "reward_epochs": 1, "train_images": 64})
@@ -115,6 +121,61 @@ def test_a_signal_leaves_a_resumable_run_and_says_how(
     assert [row["tokens"] for row in rows(tmp_path / "run")] == [
         row["tokens"] for row in rows(tmp_path / "whole")
     ]
+
+
+def test_a_reader_that_has_gone_leaves_a_resumable_run(tmp_path: Path) -> None:
+    """`train_agent.py ... | head -2`"""
+    script = Path(train_agent.__file__)
+    command = [sys.executable, str(script), *DIGITS, "--children", "500", "--run-dir", "run"]
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        assert process.stdout.readline().startswith(b"run folder")
+        process.stdout.close()
+        assert process.wait(timeout=120) == 141
+        assert process.stderr.read() == b""
+    done = len(rows(tmp_path / "run"))
+    assert 0 < done < 500
+    assert main(["--resume", "--run-dir", "run", "--children", str(done + 1)]) == 0
+    assert len(rows(tmp_path / "run")) == done + 1
+
+
+@pytest.mark.parametrize("kind", ["no database", "other version", "a folder", "in no folder"])
+def test_a_store_that_cannot_be_used_leaves_no_run_folder(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "bad.sqlite"
+    if kind == "no database":
+        store.write_text("shopping list, long enough to be read as a header of SQLite " * 20)
+    elif kind == "other version":
+        EvaluationStore(store).check()
+        with contextlib.closing(sqlite3.connect(store)) as connection, connection:
+            connection.execute("UPDATE meta SET value = '999'")
+    elif kind == "a folder":
+        store.mkdir()
+    else:
+        store.write_text("a file, so no folder for a store")
+        store = store / "store.sqlite"
+    assert main([*DIGITS, "--children", "1", "--run-dir", "run", "--store", str(store)]) == 2
+    error = capsys.readouterr().err
+    assert str(store) in error
+    assert "resume" not in error, "there is nothing to resume"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_folder_that_cannot_be_made_promises_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([*DIGITS, "--children", "1", "--run-dir", "file/run", "--store", "s.sqlite"]) == 2
+    error = capsys.readouterr().err
+    assert "The run folder" in error and str(tmp_path / "file") in error
+    assert "lost" not in error
+    assert "resume" not in error
+    assert not (tmp_path / "s.sqlite").exists()
 
 
 def test_resume_with_other_settings_is_refused_and_names_them(

@@ -26,7 +26,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_prints_every_epoch_and_tests_once_at_the_end(folder: Path) -> None:
     cell = str(folder / "cell.json")
     shared = ["--dataset", str(folder), "--device", "cpu", "--epochs", "2"]
-    shared += ["--numerics", "float32"]
+    shared += ["--recipe", '{"name": "zaremba_small", "numerics": "float32"}']
     done = run("--cell", cell, "--same-parameters-as", "lstm", *shared)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
