@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nas_env.child.recurrent_layer import RecurrentLayer as RecurrentLayer
     from nas_env.envs.architecture_env import ArchitectureEnv as ArchitectureEnv
     from nas_env.envs.vector_env import ArchitectureVectorEnv as ArchitectureVectorEnv
+    from nas_env.rendering.figure import draw_figure as draw_figure
     from nas_env.space import published as published
     from nas_env.space.architecture_json import architecture_from_json as architecture_from_json
     from nas_env.space.architecture_json import load_architecture as load_architecture
@@ -31,6 +32,7 @@ _HOME = {  # public name -> module that owns it
     "RecurrentLayer": "nas_env.child.recurrent_layer",
     "architecture_from_json": "nas_env.space.architecture_json",
     "build_child": "nas_env.child.build",
+    "draw_figure": "nas_env.rendering.figure",
     "evaluate": "nas_env.api",
     "load_architecture": "nas_env.space.architecture_json",
 }

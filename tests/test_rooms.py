@@ -99,6 +99,7 @@ def test_a_forbidden_arrow_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
         "import nas_env",
         "import nas_env.space.conv, nas_env.evaluation.store, nas_env.evaluation.process_pool",
         "import nas_env.envs.conv_env, nas_env.envs.vector_env",
+        "import nas_env; nas_env.draw_figure(nas_env.published.FIGURE_7).array()",
     ],
 )
 def test_torch_is_not_imported_before_a_child_is_built(statement: str) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nas_env.envs.decoder import Decoder
 from nas_env.envs.episode import (
+    NO_RENDER_MODE,
     as_evaluator,
     check_depth,
     check_options,
@@ -27,6 +28,7 @@ from nas_env.errors import InvalidTokenError, ResetNeededError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.reward import Reward, identity
+from nas_env.rendering.picture import Pixels
 from nas_env.rendering.text import draw_tokens
 from nas_env.space.layout import SearchSpace
 
@@ -102,8 +104,9 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     * `evaluator`: an `Evaluator`, or a callable `(architecture, seed) -> metric`; an exception or a
       number that is not finite is then a failed child. `close()` closes it.
     * `reward`: `metric -> float`, the identity by default.
-    * `render_mode`: `"ansi"` (`render()` returns a drawing of what is written so far) or `"human"`
-      (the drawing is printed at the end of each episode, and by `render()`).
+    * `render_mode`: what `render()` gives of what is written so far: `"ansi"` a drawing as text,
+      `"rgb_array"` a picture of one size for all steps of an episode, as `RecordVideo` wants it,
+      `"human"` the text, printed, also at the end of each episode; it needs no display.
     * `metric_name`: what a callable measures: `"metric"`, `"accuracy"` or `"perplexity"`.
 
     ## References
@@ -116,7 +119,10 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         evaluation: outcome of the last finished child, None before the first.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "human"], "render_fps": 4}  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own convention
+        "render_modes": ["ansi", "rgb_array", "human"],
+        "render_fps": 4,
+    }
 
     def __init__(
         self,
@@ -194,11 +200,18 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         """(actions,) bool: which tokens are valid next (the name sb3-contrib looks for)."""
         return self._mask.copy()
 
-    def render(self) -> str | None:
-        """Draw what is written so far: returned as text (``ansi``) or printed (``human``)."""
+    def render(self) -> str | Pixels | None:
+        """Draw what is written so far.
+
+        Returns:
+            Text (``ansi``), pixels (``rgb_array``): (height, width, 3) uint8, or None: printed
+            (``human``).
+        """
         if self.render_mode is None:
-            gym.logger.warn("render() without a render mode: pass render_mode='ansi' or 'human'.")
+            gym.logger.warn(NO_RENDER_MODE)
             return None
+        if self.render_mode == "rgb_array":
+            return self._frame()
         drawing = self._draw()
         if self.render_mode == "ansi":
             return drawing
@@ -255,6 +268,17 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     def _draw(self) -> str:
         tokens = self._tokens[: self._position].tolist()
         drawing = draw_tokens(self.search_space, tokens, self._num_layers)
+        return f"{drawing}\n{self._outcome()}".rstrip("\n")
+
+    def _frame(self) -> Pixels:
+        from nas_env.rendering.figure import draw_tokens_figure  # nobody else needs Pillow
+
+        tokens = self._tokens[: self._position].tolist()
+        outcome = self._outcome()
+        return draw_tokens_figure(self.search_space, tokens, self._num_layers, outcome).array()
+
+    def _outcome(self) -> str:
+        """What the child of a finished episode was worth; ``""`` while it is being written."""
         if self.evaluation is None or self._position < self._length:
-            return drawing
-        return f"{drawing}\n{outcome_text(self.evaluation, self.reward)}"
+            return ""
+        return outcome_text(self.evaluation, self.reward)

@@ -125,7 +125,7 @@ class CellEnv(TaskEnv):
     | `workers` | None | worker processes of `"process"`; None = all cores |
     | `store` | None | SQLite file that keeps every metric, shared by any number of runs |
     | `device` | `"auto"` | `"auto"`, `"cpu"`, `"cuda"`, ... |
-    | `render_mode` | None | `"ansi"` or `"human"` |
+    | `render_mode` | None | `"ansi"`, `"rgb_array"` or `"human"` |
     | `base_number` | 8 | leaves of the tree: 2, 4, 8, 16, ... |
     | `combinations` | `("add", "elem_mult")` | any of add, elem_mult, max |
     | `activations` | four | any of identity, tanh, sigmoid, relu, sin |

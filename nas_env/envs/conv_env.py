@@ -168,7 +168,7 @@ class ConvEnv(TaskEnv):
     | `workers` | None | worker processes of `"process"`; None = all cores |
     | `store` | None | SQLite file that keeps every metric, shared by any number of runs |
     | `device` | `"auto"` | `"auto"`, `"cpu"`, `"cuda"`, ... |
-    | `render_mode` | None | `"ansi"` or `"human"` |
+    | `render_mode` | None | `"ansi"`, `"rgb_array"` or `"human"` |
     | `num_layers` | 6 | depth of an episode (13 blocks in `-Pooling`) |
     | `max_layers` | 20 | deepest episode; fixes the shapes of the observations |
     | `filters` | `(24, 36, 48, 64)` | numbers of filters (6, 12, 24, 36 in `-Pooling`) |

@@ -19,6 +19,7 @@ from nas_env.evaluation.reward import Reward
 from nas_env.space.layout import SearchSpace
 
 FAILURE_REWARD = 0.0
+NO_RENDER_MODE = "render() without a render mode: pass render_mode='ansi', 'rgb_array' or 'human'."
 
 
 def observation_space(search_space: SearchSpace[Any]) -> spaces.Dict:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nas_env.envs.decoder import Decoder
 from nas_env.envs.episode import (
+    NO_RENDER_MODE,
     as_evaluator,
     check_options,
     check_render_mode,
@@ -30,6 +31,7 @@ from nas_env.errors import ConfigurationError, InvalidTokenError, ResetNeededErr
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.reward import Reward, identity
+from nas_env.rendering.picture import Pixels
 from nas_env.rendering.text import draw_tokens
 from nas_env.space.layout import SearchSpace
 
@@ -69,14 +71,14 @@ class ArchitectureVectorEnv(Base):
             `close()`.
         reward: `metric -> float`.
         num_envs: number of episodes.
-        render_mode: `"ansi"`, `"human"` or None.
+        render_mode: `"ansi"`, `"rgb_array"`, `"human"` or None.
         metric_name: what a callable measures.
         autoreset_mode: see above.
         max_episode_steps: truncate longer episodes; None, as in every registered id, never does.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own convention
-        "render_modes": ["ansi", "human"],
+        "render_modes": ["ansi", "rgb_array", "human"],
         "render_fps": 4,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -185,17 +187,26 @@ class ArchitectureVectorEnv(Base):
         """(num_envs, actions) bool: which tokens are valid next."""
         return self._valid.copy()
 
-    def render(self) -> tuple[str, ...] | None:
-        """A drawing of each architecture so far: returned (``ansi``) or printed (``human``)."""
+    def render(self) -> tuple[str, ...] | tuple[Pixels, ...] | None:
+        """A drawing of each architecture so far.
+
+        Returns:
+            Texts (``ansi``), pixels (``rgb_array``), or None: printed (``human``).
+        """
         if self.render_mode is None:
-            gym.logger.warn("render() without a render mode: pass render_mode='ansi' or 'human'.")
+            gym.logger.warn(NO_RENDER_MODE)
             return None
-        drawings = tuple(
-            draw_tokens(self.search_space, self._tokens[row, :position].tolist(), depth)
+        written = [
+            (self._tokens[row, :position].tolist(), depth or self.search_space.num_layers)
             for row, position, depth in zip(
                 self._rows, self._positions.tolist(), self._depths.tolist(), strict=True
             )
-        )
+        ]
+        if self.render_mode == "rgb_array":
+            from nas_env.rendering.figure import draw_tokens_figure  # nobody else needs Pillow
+
+            return tuple(draw_tokens_figure(self.search_space, *one).array() for one in written)
+        drawings = tuple(draw_tokens(self.search_space, *one) for one in written)
         if self.render_mode == "human":
             print("\n\n".join(drawings))
             return None

@@ -317,7 +317,7 @@ def test_an_evaluator_that_cannot_evaluate_is_refused(evaluator: Any) -> None:
 
 
 def test_an_unknown_render_mode_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"'rgb'.*'ansi', 'human'"):
+    with pytest.raises(ConfigurationError, match=r"'rgb'.*'ansi', 'rgb_array', 'human'"):
         make_choices(render_mode="rgb")
 
 

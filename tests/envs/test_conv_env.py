@@ -112,7 +112,7 @@ def test_an_evaluator_can_serve_several_environments() -> None:
         ({"skip_connections": "no"}, "skip_connections"),
         ({"dataset": None}, "dataset"),
         ({"layer_types": True, "block_size": 3}, "block_size"),
-        ({"render_mode": "rgb_array"}, "render_mode"),
+        ({"render_mode": "rgb"}, "render_mode"),
     ],
 )
 def test_wrong_arguments_are_refused_at_once(arguments: dict[str, Any], message: str) -> None:

@@ -60,6 +60,25 @@ def test_every_id_plays_to_the_end_and_names_its_child(env_id: str) -> None:
 
 
 @pytest.mark.parametrize("env_id", IDS)
+def test_the_pictures_of_an_episode_are_frames_of_one_size_and_show_its_progress(
+    env_id: str,
+) -> None:
+    env = gym.make(env_id, evaluator=measure, render_mode="rgb_array")
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    frames, terminated = [np.array(env.render())], False
+    length = env.unwrapped.search_space.length()  # type: ignore[attr-defined]
+    while not terminated:
+        *_, terminated, _, _ = env.step(env.action_space.sample())
+        if env.unwrapped._position in (length // 2, length):  # type: ignore[attr-defined]
+            frames.append(np.array(env.render()))
+    shown = np.stack(frames)  # (3, height, width, 3): all of one shape
+    assert shown.dtype == np.uint8 and shown.shape[0] == 3 and shown.shape[3] == 3
+    assert shown.shape[1] % 2 == shown.shape[2] % 2 == 0  # video formats want it
+    assert (shown[0] != shown[1]).any() and (shown[1] != shown[2]).any()
+
+
+@pytest.mark.parametrize("env_id", IDS)
 def test_masks_reach_through_wrappers_and_into_sampling(env_id: str) -> None:
     env = gym.make(env_id, evaluator=measure)
     _, info = env.reset(seed=0)

@@ -290,6 +290,16 @@ def test_calls_reach_every_row() -> None:
     assert env.render() == ("width: ?\ndepth: ?",) * 3
 
 
+def test_pictures_come_one_a_row_even_before_the_first_reset() -> None:
+    env = make(num_envs=2, render_mode="rgb_array")
+    before = np.array(env.render())  # (num_envs, height, width, 3)
+    env.reset()
+    env.step(np.array([0, 1]))
+    after = np.array(env.render())
+    assert before.shape == after.shape == (2, *before.shape[1:3], 3) and after.dtype == np.uint8
+    assert (before[0] == before[1]).all() and (after[0] != after[1]).any()
+
+
 @pytest.mark.parametrize("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.deepcopy])
 def test_a_copy_continues_all_episodes_on_its_own(clone: Any) -> None:
     env = make()
