@@ -23,7 +23,7 @@ from agents.command import run_script
 
 def main() -> int:
     """Parse the command line, run one benchmark, print its figures."""
-    from scripts.benchmarks import agents, cells, child, environments, executors, gpu
+    from scripts.benchmarks import agents, cells, child, environments, executors, gpu, search
 
     parts: dict[str, tuple[type, Callable[[Any], dict[str, object]]]] = {
         "child": (child.ChildOptions, child.run),
@@ -31,6 +31,7 @@ def main() -> int:
         "cells": (cells.CellOptions, cells.run),
         "agents": (agents.AgentOptions, agents.run),
         "environments": (environments.EnvironmentOptions, environments.run),
+        "search": (search.SearchOptions, search.run),
         "scaling": (executors.ScalingOptions, executors.run),
         "overhead": (executors.OverheadOptions, executors.run_overhead),
     }
