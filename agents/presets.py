@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.registry import AGENTS, unknown
+from agents.registry import agent_names, unknown, unknown_agent
 from agents.schedule import DepthSchedule
 from nas_env.errors import ConfigurationError
 
@@ -41,8 +41,8 @@ class Preset:
 
     def options(self, agent: str) -> dict[str, Any]:
         """Hyper-parameters of one agent."""
-        if agent not in AGENTS:
-            raise ConfigurationError(unknown("agent", agent, AGENTS))
+        if agent not in agent_names():
+            raise ConfigurationError(unknown_agent(agent))
         return dict(self.agents.get(agent, {}))
 
 

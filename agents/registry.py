@@ -3,12 +3,58 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from importlib import import_module
 from typing import Any
 
 from agents.agent import Agent, Problem
 from nas_env.errors import ConfigurationError
 
 AGENTS = ("reinforce", "random", "evolution")
+"""Ours. ``agent_names`` also has those that were registered."""
+
+Named = str | type[Any] | None
+"""A class, or "module:class" of one that is imported when it is needed."""
+
+_TABLE: dict[str, tuple[Named, Named]] = {  # name -> (agent, settings)
+    "reinforce": ("agents.reinforce:ReinforceAgent", "agents.reinforce:ReinforceSettings"),
+    "random": ("agents.random_search:RandomSearchAgent", None),
+    "evolution": ("agents.evolution:EvolutionAgent", "agents.evolution:EvolutionSettings"),
+}
+
+
+def register_agent(name: str, agent: Named, settings: Named = None) -> None:
+    """Make an agent known by name, to ``run_search`` and every script that this process runs.
+
+    Args:
+        name: its name.
+        agent: subclass of ``Agent`` or its "module:class"; called as ``agent(problem, seed)``, or
+            ``agent(problem, seed, settings)`` if it has settings.
+        settings: frozen dataclass of its hyper-parameters, with defaults; None = it has none.
+
+    Raises:
+        ConfigurationError: another agent has that name.
+    """
+    if _TABLE.setdefault(name, (agent, settings)) != (agent, settings):
+        raise ConfigurationError(f"There is an agent {name!r} already: choose another name.")
+
+
+def register_agents(agents: Mapping[str, tuple[Named, Named]]) -> None:
+    """``register_agent`` for a table of name -> (agent, settings)."""
+    for name, (agent, settings) in agents.items():
+        register_agent(name, agent, settings)
+
+
+def agent_names() -> tuple[str, ...]:
+    """All names, ours first."""
+    return tuple(_TABLE)
+
+
+def unknown_agent(name: Any) -> str:
+    """Message for a name that no agent has."""
+    message = unknown("agent", name, agent_names())
+    if len(_TABLE) > len(AGENTS):
+        return message
+    return f"{message} Those of Stable-Baselines3: first register_agents(baselines.table.AGENTS)."
 
 
 def make_agent(
@@ -17,7 +63,7 @@ def make_agent(
     """An agent by name.
 
     Args:
-        name: one of ``AGENTS``.
+        name: one of ``agent_names()``.
         problem: what it will play.
         seed: seed of the search.
         options: hyper-parameters that differ from the defaults (``ReinforceSettings``,
@@ -27,17 +73,9 @@ def make_agent(
         ConfigurationError: an unknown name or option, or a value that cannot be.
     """
     settings = agent_settings(name, options or {})
-    if name == "reinforce":
-        from agents.reinforce import ReinforceAgent
-
-        return ReinforceAgent(problem, seed, settings)
-    if name == "evolution":
-        from agents.evolution import EvolutionAgent
-
-        return EvolutionAgent(problem, seed, settings)
-    from agents.random_search import RandomSearchAgent
-
-    return RandomSearchAgent(problem, seed)
+    make, made_with = _resolve(_TABLE[name][0]), [] if settings is None else [settings]
+    agent: Agent = make(problem, seed, *made_with)
+    return agent
 
 
 def agent_settings(name: str, options: Mapping[str, Any]) -> Any:
@@ -70,14 +108,14 @@ def unknown(kind: str, name: Any, known: Sequence[str]) -> str:
 
 
 def _settings_class(name: str) -> Any:
-    if name == "reinforce":
-        from agents.reinforce import ReinforceSettings
+    if name not in _TABLE:
+        raise ConfigurationError(unknown_agent(name))
+    return _resolve(_TABLE[name][1])
 
-        return ReinforceSettings
-    if name == "evolution":
-        from agents.evolution import EvolutionSettings
 
-        return EvolutionSettings
-    if name == "random":
-        return None
-    raise ConfigurationError(unknown("agent", name, AGENTS))
+def _resolve(named: Named) -> Any:
+    """The class itself."""
+    if not isinstance(named, str):
+        return named
+    module, _, name = named.partition(":")
+    return getattr(import_module(module), name)

@@ -14,6 +14,9 @@ HYPER_PARAMETERS = (
     "gradient_clip",
     "population",
     "tournament",
+    "n_epochs",
+    "batch_size",
+    "clip_range",
 )
 
 
@@ -25,7 +28,8 @@ class TrainOptions:
     """
 
     agent: str = "reinforce"
-    """Who searches: reinforce, random or evolution."""
+    """Who searches: reinforce, random or evolution; of Stable-Baselines3 ppo, a2c, maskable_ppo or
+    recurrent_ppo (baselines/sb3_settings.py has all their defaults)."""
     env: str | None = None
     """Id of the environment. Default: NAS-CIFAR10-v0 if CIFAR-10 is on disk or can be downloaded,
     else NAS-Digits-v0."""
@@ -74,18 +78,29 @@ class TrainOptions:
     """Record the search with Weights & Biases; offline where no account is set up. A run that a
     sweep starts is always recorded."""
     learning_rate: float | None = None
-    """reinforce: Adam's learning rate. Default: the preset's (paper: 6e-4)."""
+    """reinforce and Stable-Baselines3: the optimiser's learning rate. Default: the preset's (paper:
+    6e-4); Stable-Baselines3: 3e-4 (a2c 7e-4)."""
     baseline_decay: float | None = None
     """reinforce: decay of the baseline's moving average. Default: the preset's (.95)."""
     entropy_coefficient: float | None = None
-    """reinforce: weight of an entropy bonus. Default: the preset's (0: none, as in the paper)."""
+    """reinforce and Stable-Baselines3: weight of an entropy bonus. Default: the preset's (0: none,
+    as in the paper)."""
     gradient_clip: float | None = None
-    """reinforce: largest gradient norm. Default: the preset's (no clipping, as in the paper)."""
+    """reinforce and Stable-Baselines3: largest gradient norm. Default: the preset's (no clipping,
+    as in the paper); Stable-Baselines3: .5."""
     population: int | None = None
     """evolution: architectures alive. Default: the preset's."""
     tournament: int | None = None
     """evolution: architectures drawn, of which the best becomes the parent. Default: the
     preset's."""
+    n_epochs: int | None = None
+    """ppo, maskable_ppo, recurrent_ppo: passes over the episodes of an update. Default: 10."""
+    batch_size: int | None = None
+    """ppo, maskable_ppo, recurrent_ppo: largest minibatch, in tokens. Default: 64 (recurrent_ppo:
+    128)."""
+    clip_range: float | None = None
+    """ppo, maskable_ppo, recurrent_ppo: how far a token's probability may move in an update.
+    Default: .2."""
 
     def agent_options(self) -> dict[str, Any]:
         """The hyper-parameters that were given."""

@@ -21,9 +21,11 @@ import tyro
 from agents.command import run_command, run_script
 from agents.episode import SearchResult
 from agents.launch import Launch, prepare, stored_options
+from agents.registry import register_agents
 from agents.run_folder import describe
 from agents.sweep_flags import plain_flags
 from agents.train_options import TrainOptions
+from baselines.table import AGENTS as BASELINES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     After a signal, or when nobody reads the output any more, see ``agents.command``.
     """
     launch: Launch | None = None
+    register_agents(BASELINES)
 
     def search() -> int:
         nonlocal launch
