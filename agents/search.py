@@ -30,6 +30,9 @@ from agents.schedule import DepthSchedule
 from nas_env.errors import ConfigurationError
 from nas_env.kinds import check_kinds
 
+AgentFactory = Callable[[Problem, int], Agent]
+"""``(problem, seed) -> agent``: a function, or a subclass of ``Agent`` itself."""
+
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -71,7 +74,7 @@ class SearchSettings:
 
 def run_search(  # the contract's signature; everything optional has a name
     env: str | AnyEnv | Callable[[], AnyEnv],
-    agent: str = "reinforce",
+    agent: str | AgentFactory = "reinforce",
     children: int | None = None,
     children_per_update: int = 8,
     seed: int = 0,
@@ -88,7 +91,8 @@ def run_search(  # the contract's signature; everything optional has a name
     Args:
         env: an id, an environment, a vector environment, or a function that makes one. What is
             made here is closed here.
-        agent: ``"reinforce"``, ``"random"`` or ``"evolution"``.
+        agent: ``"reinforce"``, ``"random"`` or ``"evolution"``; or your own: a subclass of
+            ``Agent``, or a function ``(problem, seed) -> agent``.
         children: budget in children.
         children_per_update: architectures per update of the agent.
         seed: run seed; the same seed gives the same episodes.
@@ -110,7 +114,7 @@ def run_search(  # the contract's signature; everything optional has a name
     settings = SearchSettings(
         children, hours, children_per_update, seed, schedule, resume, progress
     )
-    resolved_options(agent, agent_options)  # a mistyped option fails before anything is made
+    _options_of(agent, agent_options)  # a mistyped option fails before anything is made
     made = open_environment(env, children_per_update, run_dir)
     try:
         search = Search(made, agent, settings, run_dir, agent_options)
@@ -125,7 +129,7 @@ class Search:
 
     Args:
         env: an environment.
-        agent: name of the agent.
+        agent: name of the agent, or what makes one.
         settings: budget and steps.
         run_dir: run folder, or None.
         agent_options: hyper-parameters that differ from the defaults.
@@ -140,7 +144,7 @@ class Search:
     def __init__(
         self,
         env: AnyEnv,
-        agent: str,
+        agent: str | AgentFactory,
         settings: SearchSettings,
         run_dir: str | Path | None = None,
         agent_options: Mapping[str, Any] | None = None,
@@ -149,7 +153,8 @@ class Search:
         self.settings = settings
         self.env = env
         self.player: Player = make_player(env)
-        self.agent: Agent = make_agent(agent, self.player.problem, settings.seed, agent_options)
+        chosen = _options_of(agent, agent_options or {})
+        self.agent: Agent = _make(agent, self.player.problem, settings.seed, agent_options)
         self.observers = Observers()
         self.episodes: list[Episode] = []
         self.updates = 0
@@ -158,8 +163,8 @@ class Search:
         self._metric_name = str(environment.get("metric_name", "metric"))
         self.config = {
             **environment,
-            "agent": agent,
-            "agent_options": resolved_options(agent, agent_options or {}),
+            "agent": agent if isinstance(agent, str) else self.agent.name,
+            "agent_options": chosen,
             "layout": _layout_digest(self.player.problem),
             **_search_config(settings),
         }
@@ -248,6 +253,36 @@ class Search:
             folder.write_best(self.episodes)
         state = self.agent.state()
         folder.save(Checkpoint(self.updates, len(self.episodes), tally.elapsed_s, sizes, state))
+
+
+def _options_of(agent: str | AgentFactory, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All hyper-parameters for the configuration; those of a user's own agent are not known."""
+    if isinstance(agent, str):
+        return resolved_options(agent, options)
+    if not callable(agent):
+        raise ConfigurationError(
+            f"agent must be a name, a subclass of Agent or a function (problem, seed) -> agent, "
+            f"got {agent!r}."
+        )
+    if options:
+        raise ConfigurationError(
+            f"Options {sorted(options)} go with an agent's name; give them to your own agent in a "
+            "function (problem, seed) -> agent."
+        )
+    return {}
+
+
+def _make(
+    agent: str | AgentFactory, problem: Problem, seed: int, options: Mapping[str, Any] | None
+) -> Agent:
+    if isinstance(agent, str):
+        return make_agent(agent, problem, seed, options)
+    made = agent(problem, seed)
+    if not isinstance(made, Agent) or not isinstance(getattr(made, "name", None), str):
+        raise ConfigurationError(
+            f"{agent!r} made {made!r}; expected an agents.Agent with a name (a class attribute)."
+        )
+    return made
 
 
 def _summary(update: int, children: int, fresh: list[Episode]) -> dict[str, Any]:
