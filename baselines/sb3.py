@@ -10,7 +10,8 @@ tokens, so what they play is always valid; where n does not divide the number of
 tokens are somewhat likelier. The policy learns about the action that it drew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any, ClassVar
@@ -39,7 +40,7 @@ from baselines.sb3_state import (
     policy_arrays,
 )
 from baselines.valid_tokens import nth_valid
-from nas_env.errors import CheckpointError, MissingDependencyError
+from nas_env.errors import CheckpointError, ConfigurationError, MissingDependencyError
 
 
 class SB3Agent(Agent):
@@ -68,12 +69,16 @@ class SB3Agent(Agent):
         self._rollout = Rollout()
 
     def act(self, observations: Observations) -> NDArray[np.int64]:
-        """Sample from the policy."""
+        """Sample from the policy.
+
+        Raises:
+            ConfigurationError: the weights have grown beyond all numbers.
+        """
         keys = ("tokens", "position", "action_mask")
         seen = {key: np.array(observations[key]) for key in keys}
         masks = seen["action_mask"].astype(np.bool_)
         tensors = {key: torch.from_numpy(value) for key, value in seen.items()}
-        with self._randomness.lent(), torch.no_grad():
+        with self._randomness.lent(), torch.no_grad(), self._finite():
             self.model.policy.set_training_mode(False)
             actions, values, log_probs, extras = self._forward(tensors, masks)
         drawn: NDArray[np.int64] = actions.numpy()
@@ -84,7 +89,12 @@ class SB3Agent(Agent):
         return decision.tokens
 
     def learn(self, batch: Batch) -> dict[str, float]:
-        """One ``train`` of SB3 on the episodes; returns what SB3 logs as ``train/...``."""
+        """One ``train`` of SB3 on the episodes; returns what SB3 logs as ``train/...``.
+
+        Raises:
+            ConfigurationError: other episodes than were just played, or the weights have grown
+                beyond all numbers.
+        """
         steps = int(batch.lengths.sum())
         self.model.rollout_buffer = self._buffer(steps)
         self._rollout.fill(self.model.rollout_buffer, batch)
@@ -93,7 +103,7 @@ class SB3Agent(Agent):
         self.model.normalize_advantage = self.settings.normalize_advantage and steps > 1
         if isinstance(self.settings, PPOSettings):
             self.model.batch_size = minibatch(steps, self.settings.batch_size)
-        with self._randomness.lent():
+        with self._randomness.lent(), self._finite():
             self.model.train()
         logged = self.model.logger.name_to_value
         figures = {name.removeprefix("train/"): float(value) for name, value in logged.items()}
@@ -173,6 +183,20 @@ class SB3Agent(Agent):
             n_envs=1,
             **arguments,
         )
+
+    @contextmanager
+    def _finite(self) -> Iterator[None]:
+        """Say what it means when torch refuses a number that is none."""
+        try:
+            yield
+        except (ValueError, RuntimeError) as error:
+            if not any(sign in str(error) for sign in ("satisfy the constraint", "overflow")):
+                raise
+            raise ConfigurationError(
+                f"The policy of {self.name} diverged: its probabilities are not finite with "
+                f"learning_rate {self.settings.learning_rate:g}. Start a new run with a lower "
+                "learning_rate; with the same store, no child is trained twice."
+            ) from error
 
     def _owner(self) -> dict[str, Any]:
         """What must be equal for a state to fit: JSON-able."""

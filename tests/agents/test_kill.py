@@ -84,7 +84,10 @@ def weights(folder: Path) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in checkpoint.agent.arrays.items()}
 
 
-@pytest.mark.parametrize(("agent", "executor"), [("reinforce", "local"), ("reinforce", "process")])
+@pytest.mark.parametrize(
+    ("agent", "executor"),
+    [("reinforce", "local"), ("reinforce", "process"), ("maskable_ppo", "process")],
+)
 def test_killed_at_random_instants_a_search_ends_exactly_like_an_uninterrupted_one(
     agent: str, executor: str, tmp_path: Path
 ) -> None:
