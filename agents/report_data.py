@@ -78,10 +78,15 @@ def read_record(folder: Path) -> RunRecord:
             f"{folder} has no episodes yet: nothing to report. Wait for the first update of the "
             "search, or continue it with --resume."
         )
-    return RunRecord(read_run(folder), config, tuple(episodes), _read_updates(folder / UPDATES))
+    return RunRecord(read_run(folder), config, tuple(episodes), read_updates(folder / UPDATES))
 
 
-def _read_updates(path: Path) -> dict[str, dict[int, float]]:
+def read_updates(path: Path) -> dict[str, dict[int, float]]:
+    """Columns of ``updates.csv``: name -> number of the row, from 1 -> value; no empty cells.
+
+    Raises:
+        RunFolderError: it cannot be read.
+    """
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))

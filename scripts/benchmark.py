@@ -23,7 +23,16 @@ from agents.command import run_script
 
 def main() -> int:
     """Parse the command line, run one benchmark, print its figures."""
-    from scripts.benchmarks import agents, cells, child, environments, executors, gpu, search
+    from scripts.benchmarks import (
+        agents,
+        cells,
+        child,
+        environments,
+        executors,
+        gpu,
+        search,
+        tracking,
+    )
 
     parts: dict[str, tuple[type, Callable[[Any], dict[str, object]]]] = {
         "child": (child.ChildOptions, child.run),
@@ -34,6 +43,7 @@ def main() -> int:
         "search": (search.SearchOptions, search.run),
         "scaling": (executors.ScalingOptions, executors.run),
         "overhead": (executors.OverheadOptions, executors.run_overhead),
+        "tracking": (tracking.TrackingOptions, tracking.run),
     }
     names: dict[str, Callable[..., Any]] = {name: kind for name, (kind, _) in parts.items()}
     runs = dict(parts.values())

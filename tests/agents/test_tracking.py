@@ -1,99 +1,28 @@
 """Tracking: what wandb is given, offline without an account, and that it never harms a search."""
 
 import json
-import os
-import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import pytest
-import wandb
 
-import nas_env
 from agents.command import Terminated
 from agents.episode import Episode, SearchResult
 from agents.observer import SearchStart
 from agents.search import Search, SearchSettings
 from agents.sweep_flags import plain_flags
-from agents.tracking import Figures, WandbTracker
+from agents.tracking import WandbTracker
+from agents.tracking_figures import Figures
 from agents.train_options import TrainOptions
 from nas_env.errors import ConfigurationError
 from scripts.train_agent import main
+from tests.agents.tracked import CHOICE, logged, make_choice, no_account, search
 
-CHOICE = "Test-Tracked-v0"
-SPACE = nas_env.ChoiceSpace({"width": [1, 2, 3], "depth": [1, 2, 3]})
-BLOCK, HEADER = 32_768, 7
-"""Of a .wandb file, which is a LevelDB log."""
-
-
-def worth(architecture: Any, seed: int) -> float:
-    if architecture["depth"] == 3:
-        raise ValueError("too deep")
-    return float(architecture["width"]) / 3
-
-
-def make_choice(**arguments: Any) -> nas_env.ArchitectureEnv:
-    return nas_env.ArchitectureEnv(SPACE, worth)
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine without an account, in a folder of the test's own."""
-    for name in ("API_KEY", "MODE", "PROJECT", "ENTITY", "SWEEP_ID", "RUN_ID"):
-        monkeypatch.delenv(f"WANDB_{name}", raising=False)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody listens
-    for name in ("CONFIG_DIR", "DATA_DIR", "CACHE_DIR"):
-        monkeypatch.setenv(f"WANDB_{name}", str(tmp_path / "wandb-home"))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    gym.register(CHOICE, make_choice)
-    yield
-    if "WANDB_API_KEY" in os.environ:
-        wandb.teardown()  # it remembers the key
-    del gym.registry[CHOICE]
-
-
-def records(path: Path) -> Iterator[Any]:
-    """What wandb wrote, record by record."""
-    messages: Any = import_module("wandb.proto.wandb_internal_pb2")
-    data, at, whole = path.read_bytes(), HEADER, b""
-    while at + HEADER <= len(data):
-        left = BLOCK - at % BLOCK
-        if left < HEADER:
-            at += left
-            continue
-        _, size, kind = struct.unpack("<IHB", data[at : at + HEADER])
-        whole += data[at + HEADER : at + HEADER + size]
-        at += HEADER + size
-        if kind in (1, 4):  # whole, or the last part
-            record = messages.Record()
-            record.ParseFromString(whole)
-            yield record
-            whole = b""
-
-
-def logged(run: Path) -> tuple[list[dict[str, Any]], list[Any]]:
-    """The rows of history and all records of the newest wandb run of a run folder."""
-    (file,) = sorted((run / "wandb").glob("offline-run-*"))[-1].glob("*.wandb")
-    found = list(records(file))
-    rows = [
-        {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.history.item}
-        for record in found
-        if record.WhichOneof("record_type") == "history"
-    ]
-    return rows, found
-
-
-def search(observer: Any, run_dir: Path | None = None) -> SearchResult:
-    found = Search(make_choice(), "reinforce", SearchSettings(children=16), run_dir)
-    found.observers.add(observer)
-    return found.run()
+pytestmark = pytest.mark.usefixtures("no_account")
+__all__ = ["no_account"]  # a fixture
 
 
 def episode(number: int, metric: float | None, failure: str = "") -> Episode:
@@ -135,19 +64,10 @@ def test_a_resumed_search_continues_the_same_run_at_the_next_update(tmp_path: Pa
     assert main(["--resume", "--run-dir", "run", "--children", "32"]) == 0
     assert json.loads((tmp_path / "run" / "tracking.json").read_text()) == before
     rows, found = logged(tmp_path / "run")
-    assert [row["update"] for row in rows] == [3, 4]
+    assert [row["update"] for row in rows] == [1, 2, 3, 4]  # `wandb sync` replaces what was there
+    assert [row["children"] for row in rows] == [8, 16, 24, 32]
+    assert all({"best_metric", "failures/error", "entropy"} <= row.keys() for row in rows)
     assert {r.run.run_id for r in found if r.WhichOneof("record_type") == "run"} == {before["id"]}
-
-
-@pytest.mark.slow  # wandb itself first waits 10 s for the account's name
-def test_an_unreachable_server_delays_a_search_by_seconds_and_then_it_is_offline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    result = search(WandbTracker(wait_s=1.0), tmp_path / "run")
-    assert len(result.episodes) == 16
-    assert "wandb records offline (the server cannot be used" in capsys.readouterr().err
-    assert len(logged(tmp_path / "run")[0]) == 2
 
 
 def test_the_same_search_finds_the_same_with_and_without_tracking(tmp_path: Path) -> None:
@@ -222,13 +142,14 @@ def test_figures_count_what_was_before_a_resume() -> None:
     assert figures.add([episode(1, 0.5), episode(2, None, "timeout")])
     fresh = [episode(3, 0.25), episode(4, None, "timeout"), episode(5, None, "diverged")]
     assert not figures.add(fresh)
-    row = figures.row({"update": 2, "mean_metric": "", "entropy": 0.5}, fresh)
+    row = figures.row({"update": 2, "mean_metric": "", "entropy": 0.5}, fresh, seconds=2.0)
     assert row["failures/timeout"] == 2
     assert row["failures/diverged"] == 1
     assert row["best_metric"] == 0.5
     assert row["best_parameters"] == 10
     assert row["recent_metric"] == 0.375
     assert row["entropy"] == 0.5
+    assert row["children_per_minute"] == 90
     assert "mean_metric" not in row  # no number: wandb would make a column of text of it
 
 
