@@ -49,9 +49,16 @@ def open_environment(
     options = dict(arguments or {})
     if run_dir is not None and spec.id in our_ids():
         options.setdefault("store", str(Path(run_dir).resolve().parent / STORE))
-    if spec.vector_entry_point is not None:
-        return gym.make_vec(spec, num_envs=num_envs, **options)
-    return gym.make(spec, **options)
+    try:
+        if spec.vector_entry_point is not None:
+            return gym.make_vec(spec, num_envs=num_envs, **options)
+        return gym.make(spec, **options)
+    except (TypeError, ImportError, gym.error.Error) as error:  # another package's environment
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items()) or "none"
+        raise ConfigurationError(
+            f"{env} cannot be made: {error}. Arguments: {given}. Give only those that it takes, or "
+            f"choose one of ours: {', '.join(our_ids())}."
+        ) from error
 
 
 def open_evaluator(env: AnyEnv) -> None:

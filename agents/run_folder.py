@@ -7,12 +7,12 @@ it; a resume cuts the logs back to that. So at any instant the folder is that of
 plus perhaps a tail that a resume removes.
 """
 
+import contextlib
 import csv
 import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,12 @@ class RunFolder:
         with self._writing():
             self.path.mkdir(parents=True, exist_ok=True)
             write_durably(self.path / CONFIG, _pretty(config))
+
+    def discard(self) -> None:
+        """Take back ``create``, for a search that never got as far as training: no half a run."""
+        with contextlib.suppress(OSError):
+            (self.path / CONFIG).unlink()
+            self.path.rmdir()
 
     def read_config(self) -> dict[str, Any]:
         """The configuration of the run.
@@ -167,7 +173,7 @@ class RunFolder:
             drawing = describe(best) + "\n"
             write_durably(self.path / "best_architecture.txt", drawing.encode())
 
-    def _writing(self) -> AbstractContextManager[None]:
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(self.path, CONFIG)
 
     def _append(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:

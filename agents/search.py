@@ -27,11 +27,14 @@ from agents.registry import make_agent, resolved_options
 from agents.report import report_at_end
 from agents.run_folder import RunFolder
 from agents.schedule import DepthSchedule
-from nas_env.errors import ConfigurationError
+from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
 from nas_env.kinds import check_kinds
 
 AgentFactory = Callable[[Problem, int], Agent]
 """``(problem, seed) -> agent``: a function, or a subclass of ``Agent`` itself."""
+
+NOT_TRAINABLE = (ConfigurationError, DatasetNotFoundError, InvalidDatasetError)
+"""What the first child finds wrong, whatever its architecture."""
 
 
 @dataclass(frozen=True)
@@ -178,14 +181,24 @@ class Search:
         self._open(tally)
         run_dir = self.folder.path if self.folder else None
         start = SearchStart(self.config, run_dir, tuple(self.episodes))
-        with self.observers.watch(start, self._result):
-            with make_display(tally, self.settings.progress) as display:
-                while (size := self._next_batch(tally)) > 0:
-                    self._update(size, tally)
-                    display.refresh()
-            if self.folder is not None:
-                report_at_end(self.folder.path)
+        try:
+            with self.observers.watch(start, self._result):
+                with make_display(tally, self.settings.progress) as display:
+                    while (size := self._next_batch(tally)) > 0:
+                        self._update(size, tally)
+                        display.refresh()
+                if self.folder is not None:
+                    report_at_end(self.folder.path)
+        except NOT_TRAINABLE:
+            self._take_back()
+            raise
         return self._result()
+
+    def _take_back(self) -> None:
+        """Data or settings that no child can be trained with leave no run folder behind."""
+        if self.folder is not None and self.updates == 0 and not self.settings.resume:
+            self.folder.discard()
+            self.begun = False
 
     def _result(self) -> SearchResult:
         return SearchResult(tuple(self.episodes), self.folder.path if self.folder else None)

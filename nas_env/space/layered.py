@@ -15,6 +15,8 @@ from nas_env.space.conv_architecture import ConvArchitecture, Layer
 from nas_env.space.layout import Option, Position, SearchSpace
 
 Options = tuple[Option, ...]
+MOST_LAYERS = 100
+"""5,250 tokens; the paper's deepest network has 39 layers. A thousand would take half a million."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class Depth:
     def __post_init__(self) -> None:
         for name in ("num_layers", "max_layers", "min_layers"):
             positive_integer(name, getattr(self, name))
+        deepest = max(self.num_layers, self.max_layers)
+        if deepest > MOST_LAYERS:
+            raise ConfigurationError(
+                f"num_layers and max_layers must be at most {MOST_LAYERS}, got {deepest}: the "
+                "tokens of skip connections grow with the square of the depth."
+            )
         if not self.min_layers <= self.num_layers <= self.max_layers:
             raise ConfigurationError(
                 f"num_layers is {self.num_layers}; it must lie between min_layers "

@@ -166,6 +166,20 @@ def test_a_store_that_cannot_be_used_leaves_no_run_folder(
     assert not (tmp_path / "run").exists()
 
 
+def test_data_that_no_child_can_be_trained_on_leave_no_run_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("cat", "dog"):
+        folder = tmp_path / "images" / "train" / name
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(b"no picture")
+    flags = ["--env", "NAS-CIFAR10-v0", "--dataset", "images", "--recipe", TINY]
+    flags += ["--executor", "local", "--num-layers", "1", "--run-dir", "run"]
+    assert main(flags) == 2
+    assert "is not a readable image" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_folder_that_cannot_be_made_promises_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,6 +237,8 @@ def test_an_explicit_environment_without_its_data_is_an_error(
         (["--executor", "proces"], "Did you mean 'process'"),
         (["--dataset", "no/such/folder"], "no/such/folder"),
         (["--device", "tpu"], "tpu"),
+        (["--env", "CartPole-v1", "--num-layers", "3"], "CartPole-v1 cannot be made"),
+        (["--env", "CartPole-v1"], "Agents play environments with action space Discrete"),
         (["--children", "0"], "children must be at least 1"),
         (["--children-per-update", "-1"], "children_per_update must be at least 1"),
         (["--hours", "-1"], "hours must be above 0"),

@@ -125,6 +125,7 @@ def test_encoding_a_skip_in_a_chain_space_is_refused() -> None:
     [
         ({"num_layers": 0}, "num_layers is 0"),
         ({"num_layers": 2.0}, "num_layers is 2.0"),
+        ({"num_layers": 101, "max_layers": 101}, "at most 100, got 101"),
         ({"num_layers": 21}, "between min_layers .1. and max_layers .20."),
         ({"min_layers": 7}, "num_layers is 6.*min_layers .7."),
         ({"filters": ()}, "filters is .*non-empty"),
