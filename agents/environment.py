@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from agents.play import AnyEnv
 from agents.registry import unknown
 from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import ConfigurationError
+from nas_env.space.layout import Layout
 
 RESOURCES = ("evaluator", "workers", "store", "data_dir", "device", "render_mode")
 """Keyword arguments that say where children are trained, not what they are."""
@@ -108,6 +110,19 @@ def describe_environment(env: AnyEnv) -> dict[str, Any]:
         "environment": {k: plain(v) for k, v in arguments.items() if k not in RESOURCES},
         "resources": {k: plain(v) for k, v in arguments.items() if k in RESOURCES},
     }
+
+
+def own_positions(env: AnyEnv, layout: Layout | None) -> dict[str, Any]:
+    """What tokens mean in an environment that is not ours, for drawing the run later on.
+
+    Returns:
+        ``{"positions": [[name, options, kind, layer, source], ...]}``, or nothing for our ids,
+        which can be made again, and for environments that do not tell.
+    """
+    spec = getattr(env, "spec", None)
+    if layout is None or (spec is not None and spec.id in our_ids()):
+        return {}
+    return {"positions": [plain(list(astuple(position))) for position in layout]}
 
 
 def plain(value: Any) -> Any:

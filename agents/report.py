@@ -21,6 +21,7 @@ from agents.report_sections import (
     tiles,
     top_table,
 )
+from agents.token_shares import draw_history, read_history
 from nas_env.errors import ConfigurationError, RunFolderError
 
 REPORT = "report.html"
@@ -86,6 +87,8 @@ def report(records: Sequence[RunRecord]) -> str:
         body.append(run_table(records))
     body += [section("Learning", _charts(learning_curves(records), _bands(records)))]
     body += [architectures(found), top_table(found, several)]
+    if not several:
+        body.append(_choices(records[0]))
     if costs := pareto_charts(found):
         body.append(section("Cost", _charts(costs, "One dot an architecture.")))
     body.append(failures(records))
@@ -105,6 +108,13 @@ def _head(records: Sequence[RunRecord]) -> str:
         f"budget {' / '.join(budgets)}",
     ]
     return f"<h1>{escape(records[0].run.env)}</h1><p class='sub'>{escape(' · '.join(facts))}</p>"
+
+
+def _choices(record: RunRecord) -> str:
+    """Which tokens were chosen, over the children."""
+    history = read_history(record.config, record.episodes)
+    picture = draw_history(history, f"What {record.run.agent} chose")
+    return section("Choices", f"<div class='scroll'>{picture.svg()}</div>")
 
 
 def _charts(charts: Sequence[str], remark: str, kind: str = "charts") -> str:

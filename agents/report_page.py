@@ -38,6 +38,8 @@ fill:var(--soft)}
 .legend{display:flex;flex-wrap:wrap;gap:2px 18px;font-size:.85rem;color:var(--soft);
 padding-left:10%}
 .legend svg{vertical-align:-1px}
+.drawings{display:flex;flex-wrap:wrap;gap:20px}
+.drawings figure{max-width:100%}
 .drawing{overflow-x:auto;border:1px solid var(--line);border-radius:8px;padding:10px}
 .drawing>svg{max-width:100%;height:auto;display:block;margin:0 auto}
 pre{margin:0;font:13px/1.4 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace}

@@ -16,7 +16,7 @@ from agents.report_chart import short
 from agents.report_curves import by_agent
 from agents.report_data import Found, RunRecord
 from agents.report_page import details, note, pairs, section, table, tile
-from agents.run_folder import describe
+from agents.run_folder import describe, picture_of
 from agents.summary import estimate
 from agents.train_options import TrainOptions
 from nas_env.errors import NasEnvError
@@ -110,7 +110,7 @@ def architectures(found: Sequence[Found]) -> str:
     parts = [_drawn("Best", found[0])]
     if median is not found[0]:
         parts.append(_drawn(f"Median of {len(found):,} different architectures", median))
-    return section("Architectures", f"<div class='charts'>{''.join(parts)}</div>")
+    return section("Architectures", f"<div class='drawings'>{''.join(parts)}</div>")
 
 
 def _drawn(title: str, one: Found) -> str:
@@ -127,7 +127,8 @@ def _drawn(title: str, one: Found) -> str:
 
 
 def _picture(episode: Episode) -> str:
-    return f"<pre>{escape(describe(episode))}</pre>"
+    picture = picture_of(episode)
+    return f"<pre>{escape(describe(episode))}</pre>" if picture is None else picture.svg()
 
 
 def top_table(found: Sequence[Found], several: bool) -> str:

@@ -1,10 +1,10 @@
 """The run folder: what a search leaves on disk, and what a resumed one starts from.
 
-``config.json``, ``episodes.csv``, ``updates.csv``, ``checkpoint/``, ``best_architecture.json`` and
-``.txt``, and when the budget is spent ``report.html`` (``agents.report``). Per update the logs are
-appended first, then the checkpoint is replaced, which records how many bytes of the logs belong to
-it; a resume cuts the logs back to that. So at any instant the folder is that of the last update,
-plus perhaps a tail that a resume removes.
+``config.json``, ``episodes.csv``, ``updates.csv``, ``checkpoint/``, ``best_architecture.json``,
+``.txt`` and ``.svg``, and when the budget is spent ``report.html`` (``agents.report``). Per update
+the logs are appended first, then the checkpoint is replaced, which records how many bytes of the
+logs belong to it; a resume cuts the logs back to that. So at any instant the folder is that of the
+last update, plus perhaps a tail that a resume removes.
 """
 
 import contextlib
@@ -20,6 +20,8 @@ from agents.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agents.episode import COLUMNS, Episode, best_of
 from agents.files import append_durably, check_writable, write_durably, writing
 from nas_env.errors import CheckpointError, NasEnvError, RunFolderError
+from nas_env.rendering.figure import draw_figure
+from nas_env.rendering.picture import Picture
 from nas_env.rendering.text import draw_text
 from nas_env.space.architecture_json import architecture_from_json
 
@@ -27,6 +29,7 @@ CONFIG, EPISODES, UPDATES = "config.json", "episodes.csv", "updates.csv"
 FREE_TO_CHANGE = (
     *("children", "hours", "created", "versions", "resources", "command"),
     *("command_line", "hardware"),
+    "positions",  # "layout" is their digest
 )
 """Entries of the configuration that cannot change what a search does, only how far it goes."""
 
@@ -159,7 +162,7 @@ class RunFolder:
             save_checkpoint(self.path / "checkpoint", checkpoint)
 
     def write_best(self, episodes: Sequence[Episode]) -> None:
-        """Write the best architecture as JSON and as a drawing.
+        """Write the best architecture as JSON, as a drawing in text, and as a picture.
 
         Raises:
             RunFolderError: they cannot be written.
@@ -172,6 +175,8 @@ class RunFolder:
             write_durably(self.path / "best_architecture.json", _pretty(json.loads(architecture)))
             drawing = describe(best) + "\n"
             write_durably(self.path / "best_architecture.txt", drawing.encode())
+            if (picture := picture_of(best)) is not None:
+                write_durably(self.path / "best_architecture.svg", picture.svg().encode())
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(self.path, CONFIG)
@@ -214,6 +219,14 @@ def describe(episode: Episode) -> str:
         return draw_text(architecture_from_json(json.loads(episode.architecture)))
     except (NasEnvError, ValueError):
         return "tokens " + " ".join(map(str, episode.tokens))
+
+
+def picture_of(episode: Episode) -> Picture | None:
+    """An episode's architecture as a picture; None where nobody can draw it."""
+    try:
+        return draw_figure(architecture_from_json(json.loads(episode.architecture)))
+    except (NasEnvError, ValueError):
+        return None
 
 
 def _pretty(value: Any) -> bytes:

@@ -17,7 +17,12 @@ import numpy as np
 
 from agents.agent import Agent, Problem
 from agents.checkpoint import Checkpoint
-from agents.environment import describe_environment, open_environment, open_evaluator
+from agents.environment import (
+    describe_environment,
+    open_environment,
+    open_evaluator,
+    own_positions,
+)
 from agents.episode import Episode, SearchResult
 from agents.observer import Observers, SearchStart
 from agents.play import AnyEnv, Order, Player, make_player, to_batch
@@ -169,6 +174,7 @@ class Search:
             "agent": agent if isinstance(agent, str) else self.agent.name,
             "agent_options": chosen,
             "layout": _layout_digest(self.player.problem),
+            **own_positions(env, self.player.problem.layout),
             **_search_config(settings),
         }
         self.folder = None if run_dir is None else RunFolder(run_dir)

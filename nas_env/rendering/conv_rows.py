@@ -19,13 +19,14 @@ from nas_env.space.conv_architecture import (
 )
 from nas_env.space.layout import Position, SearchSpace
 
-_NAMES = {
+LAYER_NAMES = {
     "convolution": "conv",
     "max_pool": "max pool",
     "average_pool": "average pool",
     "local_contrast_normalisation": "contrast norm",
     "batch_norm": "batch norm",
 }
+"""Layer types as drawings call them."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def _options(layer: Layer) -> dict[str, str]:
 def _cells(options: Mapping[str, str]) -> tuple[str, str, str, str]:
     """Layer, size, filters and stride: of all that a space may choose, what applies here."""
     layer_type = options.get("layer_type", "convolution")
-    name = _NAMES.get(layer_type, layer_type)
+    name = LAYER_NAMES.get(layer_type, layer_type)
     if layer_type == UNKNOWN:
         return UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN
     if layer_type == "convolution":

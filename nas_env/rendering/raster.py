@@ -35,7 +35,7 @@ LARGEST = 80_000_000
 DASH, GAP = 4.0, 3.0
 WIDER_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")
 """Looked for where a text has letters that Pillow's own font lacks."""
-SPACE = 0.27
+SPACE = 0.3
 """Width of a space, for a letter of size 1."""
 STEPS = 28
 """Straight pieces of a curve."""

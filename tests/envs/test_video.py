@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +16,7 @@ def test_record_video_films_an_episode(env_id: str | None, tmp_path: Path) -> No
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # moviepy's own
         pytest.importorskip("moviepy")
-    env: gym.Env[object, int]
+    env: Any
     if env_id is None:
         space = ChoiceSpace({"width": [8, 16], "activation": ["relu", "tanh"]})
         env = ArchitectureEnv(space, lambda architecture, seed: 0.5, render_mode="rgb_array")
@@ -23,7 +24,9 @@ def test_record_video_films_an_episode(env_id: str | None, tmp_path: Path) -> No
         env = gym.make(env_id, evaluator=lambda a, seed: 0.5, render_mode="rgb_array")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        film = gym.wrappers.RecordVideo(env, str(tmp_path / "film"), episode_trigger=lambda n: True)
+        film: Any = gym.wrappers.RecordVideo(
+            env, str(tmp_path / "film"), episode_trigger=lambda n: True
+        )
         film.reset(seed=0)
         terminated = False
         while not terminated:
