@@ -46,6 +46,7 @@ pre{margin:0;font:13px/1.4 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monosp
 pre.wrap{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--back);border-radius:8px;
 padding:10px 12px}
 .scroll{overflow-x:auto}
+.note+.scroll{margin-top:16px}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;
 white-space:nowrap}

@@ -22,12 +22,13 @@ from agents.train_options import TrainOptions
 from nas_env.errors import NasEnvError
 from nas_env.rendering.text import draw_text
 from nas_env.space.architecture_json import architecture_from_json
+from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.choices import ChoiceArchitecture
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution, Layer
 
 TOP = 20
 """Architectures in the table."""
-LINE = 46
+LINE = 54
 """Characters of an architecture in the table."""
 
 
@@ -133,8 +134,10 @@ def _picture(episode: Episode) -> str:
 
 def top_table(found: Sequence[Found], several: bool) -> str:
     """The best different architectures with what they cost."""
+    if not found:
+        return ""
     top = found[:TOP]
-    name = found[0].record.metric_name if found else "metric"
+    name = found[0].record.metric_name
     columns: dict[str, list[str]] = {
         "#rank": [str(rank) for rank in range(1, len(top) + 1)],
         f"#{name}": [f"{one.metric:.4f}" for one in top],
@@ -172,6 +175,8 @@ def _in_short(episode: Episode) -> str:
         return "tokens"
     if isinstance(architecture, ConvArchitecture):
         line = " ".join(map(_layer, architecture.layers))
+    elif isinstance(architecture, CellArchitecture):
+        line = _cell(architecture)
     elif isinstance(architecture, ChoiceArchitecture):
         line = ", ".join(f"{name} {option}" for name, option in architecture.items())
     else:
@@ -184,6 +189,13 @@ def _layer(layer: Layer) -> str:
     if isinstance(layer, Convolution):
         return f"{layer.filter_height}x{layer.filter_width}x{layer.filters}"
     return type(layer).__name__.lower()
+
+
+def _cell(architecture: CellArchitecture) -> str:
+    """``5 tanh 4 relu 6 sigmoid, 9 add 6 elem_mult``: how often a cell's nodes have each part."""
+    combinations, activations = zip(*architecture.nodes, strict=True)
+    counts = [Counter(part).most_common() for part in (activations, combinations)]
+    return ", ".join(" ".join(f"{n} {name}" for name, n in part) for part in counts)
 
 
 def failures(records: Sequence[RunRecord]) -> str:

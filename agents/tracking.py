@@ -20,6 +20,8 @@ from agents.files import write_durably
 from agents.observer import SearchStart
 from agents.tracking_figures import Figures, earlier_rows, memory_gb
 from agents.tracking_server import chosen_mode, server_url, silence, within
+from nas_env.errors import NasEnvError
+from nas_env.space.architecture_json import architecture_from_json
 
 PROJECT = "nas_env"
 IDENTITY = "tracking.json"
@@ -206,17 +208,17 @@ class WandbTracker:
         )
 
     def _picture(self) -> dict[str, Any]:
-        """The run folder's picture of the best architecture, if something drew one."""
+        """The best architecture as an image; nothing where it is of a kind that nobody can draw."""
         import wandb
 
-        if self._start.run_dir is None:
+        from nas_env import draw_figure
+
+        best = self._figures.best
+        try:
+            architecture = architecture_from_json(json.loads(best.architecture if best else ""))
+        except (NasEnvError, ValueError):
             return {}
-        drawn, svg = (self._start.run_dir / f"best_architecture.{kind}" for kind in ("png", "svg"))
-        if drawn.exists():
-            return {"best_architecture": wandb.Image(str(drawn))}
-        if svg.exists():
-            return {"best_architecture": wandb.Html(svg.read_text(), inject=False)}
-        return {}
+        return {"best_architecture": wandb.Image(draw_figure(architecture).array())}
 
 
 def sweep_id() -> str:

@@ -7,15 +7,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-COMMANDS = [
-    line
-    for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL)
-    for line in block.splitlines()
-    if "scripts/" in line
-]
+from tests.documents import ROOT, check_command, commands, missing_files, python_blocks
+
+README = ROOT / "README.md"
+TEXT = README.read_text()
+PYTHON = python_blocks(README)
 
 
 def test_python_blocks_run_in_order(tmp_path: Path) -> None:
@@ -31,23 +27,13 @@ def test_python_blocks_run_in_order(tmp_path: Path) -> None:
     assert len(PYTHON) >= 4
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", commands(README))
 def test_commands_name_scripts_and_flags_that_exist(command: str) -> None:
-    script = re.search(r"scripts/\S+\.py", command)
-    assert script is not None
-    shown = subprocess.run(
-        [sys.executable, str(ROOT / script.group()), "--help"], capture_output=True, text=True
-    )
-    assert shown.returncode == 0, shown.stderr
-    for flag in re.findall(r"--[a-z][a-z-]*", command.split("#")[0].split(script.group())[1]):
-        assert flag in shown.stdout, f"{script.group()} has no flag {flag}"
+    check_command(command)
 
 
 def test_links_to_files_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", TEXT)
-    paths = re.findall(r"`((?:nas_env|agents|scripts|docs)/[\w/]+\.\w+)`", TEXT)
-    missing = [name for name in [*links, *paths] if not (ROOT / name).exists()]
-    assert missing == []
+    assert missing_files(README) == []
 
 
 def test_every_registered_id_is_in_the_table() -> None:

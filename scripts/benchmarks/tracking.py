@@ -93,4 +93,5 @@ def _seconds(env_id: str, children: int) -> dict[str, float]:
 
 def _worth(architecture: Any, seed: int) -> float:
     """Some metric, in no time."""
-    return sum(layer.filters for layer in architecture.layers) / (64 * len(architecture.layers))
+    filters: list[int] = [layer.filters for layer in architecture.layers]
+    return sum(filters) / (64 * len(filters))

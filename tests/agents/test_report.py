@@ -172,3 +172,24 @@ def test_the_command_to_repeat_a_run_has_the_options_that_differ() -> None:
     repeat = repeat_command({"command": options.to_json()})
     assert repeat == "python scripts/train_agent.py --agent random --children 7 --no-progress"
     assert repeat_command({}) == ""
+
+
+def test_a_run_of_failures_alone_says_so_and_has_no_empty_table(tmp_path: Path) -> None:
+    def fail(architecture: Any, seed: int) -> float:
+        raise ValueError("no")
+
+    env = gym.make_vec("NAS-Digits-v0", num_envs=8, evaluator=fail)
+    agents.run_search(env, agent="random", children=8, run_dir=tmp_path / "run")
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert "No child was trained to its end" in text and "100.0%" in text
+    assert "Top 0" not in text
+
+
+def test_cells_of_a_perplexity_run_are_told_apart(tmp_path: Path) -> None:
+    env = gym.make_vec("NAS-PyDocs-v0", num_envs=8, evaluator=lambda _, seed: 100 + seed % 50)
+    agents.run_search(env, agent="random", children=24, run_dir=tmp_path / "run")
+    text = (tmp_path / "run" / "report.html").read_text()
+    lines = re.findall(r"<summary>(\d+ \w+ [^<]*(?:add|elem_mult)[^<]*)</summary>", text)
+    assert len(lines) == 20 and len(set(lines)) > 10
+    best = min(e.metric for e in read_record(tmp_path / "run").episodes if e.metric is not None)
+    assert f"<b>{best:.4f}</b>" in text

@@ -1,0 +1,99 @@
+"""The documentation is true: pages are fresh, code runs, commands, links and columns exist."""
+
+import csv
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agents
+import nas_env
+from agents.registry import AGENTS
+from scripts.build_docs import FOLDER, pages
+from tests.documents import ROOT, check_command, commands, missing_files, python_blocks
+
+DOCS = ROOT / "docs"
+WRITTEN = sorted(set(DOCS.rglob("*.md")) - set(FOLDER.glob("*.md")))  # by hand
+WITH_CODE = [page for page in WRITTEN if python_blocks(page)]
+COMMANDS = [command for page in WRITTEN for command in commands(page)]
+RUN_ALL = """
+import contextlib, json, os, pathlib, sys
+for name, program in json.loads(sys.stdin.read()).items():
+    pathlib.Path(name).mkdir()
+    os.chdir(name)
+    exec(compile(program, name, "exec"), {"__name__": "__main__"})
+    os.chdir("..")
+    print("ran", name)
+"""
+
+
+def test_the_pages_of_environments_are_fresh() -> None:
+    expected = dict(pages())
+    stale = [
+        path.name
+        for path, text in expected.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "run: python scripts/build_docs.py"
+    assert set(FOLDER.glob("*")) == set(expected), "a page of an id that is no more"
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    index = (DOCS / "index.md").read_text()
+    linked = {(DOCS / name).resolve() for name in re.findall(r"\]\(([^)]+\.md)\)", index)}
+    assert set(DOCS.rglob("*.md")) - linked == {DOCS / "index.md"}
+
+
+def test_python_blocks_run_in_order_on_each_page(tmp_path: Path) -> None:
+    import json
+
+    programs = {page.stem: "\n".join(python_blocks(page)) for page in WITH_CODE}
+    assert {"quick_start", "own_data", "own_search_space", "own_agent"} <= set(programs)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", RUN_ALL],
+        input=json.dumps(programs),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ran ") == len(programs)
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_commands_name_scripts_and_flags_that_exist(command: str) -> None:
+    if command.count("AGENT") or command.count("..."):
+        pytest.skip("a pattern, not a command")
+    check_command(command)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.stem))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert missing_files(page) == []
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_logged_column_is_explained(agent: str, tmp_path: Path) -> None:
+    space = nas_env.ChoiceSpace({"width": [1, 2], "depth": [1, 2]})
+    env = nas_env.ArchitectureEnv(space, lambda _, seed: seed % 7 / 7)
+    agents.run_search(env, agent, children=8, run_dir=tmp_path / "run")
+    general = (DOCS / "agents" / "what_is_logged.md").read_text()
+    own = (DOCS / "agents" / f"{agent}.md").read_text()
+    explained = set(re.findall(r"^\| `([\w/]+)` \|", general + own, flags=re.MULTILINE))
+    for name in ("updates.csv", "episodes.csv"):
+        with (tmp_path / "run" / name).open(newline="") as file:
+            assert set(next(csv.reader(file))) <= explained
+
+
+def test_what_tracking_adds_is_explained() -> None:
+    from agents.tracking_figures import Figures
+    from tests.agents.test_tracking import episode
+
+    figures = Figures()
+    figures.add([episode(1, 0.5), episode(2, None, "timeout")])
+    general = (DOCS / "agents" / "what_is_logged.md").read_text()
+    for name in [*figures.row({}, [], 1.0), "memory_gb"]:
+        assert f"| `{name.replace('timeout', 'KIND')}` |" in general
