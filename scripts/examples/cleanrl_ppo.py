@@ -1,6 +1,7 @@
 """PPO in one file, in CleanRL's manner, on any environment of ours: no agent of this project.
 
-``python scripts/examples/cleanrl_ppo.py``, or with ``--env-id`` and other flags, see ``--help``.
+``python scripts/examples/cleanrl_ppo.py``, or for a cell of base 4 with
+``--env-id NAS-PyDocs-v0 --arguments '{"base_number": 4}'``; ``--help`` has all flags.
 
 Observations are flattened (``FlattenObservation``), invalid tokens get the lowest logit, and
 one update is a whole number of episodes: the only reward comes with the last token, so nothing
@@ -8,7 +9,6 @@ is discounted (gamma 1) and nothing bootstrapped (lambda 1: advantage = reward -
 """
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,10 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 import nas_env  # noqa: F401 - registers the environments
-from nas_env.errors import NasEnvError
+from agents.command import run_script
+from nas_env.errors import ConfigurationError
 
+RECIPE = {"name": "quick", "epochs": 2, "reward_epochs": 1, "train_images": 256}
 AnyVectorEnv = VectorEnv[Any, Any, Any]
 
 
@@ -31,10 +33,8 @@ class Options:
 
     env_id: str = "NAS-Digits-v0"
     """Environment."""
-    num_layers: int = 2
-    """Layers of every child."""
-    recipe: str = '{"name": "quick", "epochs": 2, "reward_epochs": 1, "train_images": 256}'
-    """How children are trained, as JSON. Default: seconds, for a first look."""
+    arguments: str = json.dumps({"num_layers": 2, "recipe": RECIPE})
+    """Its keyword arguments as JSON. Default: children of seconds, for a first look."""
     updates: int = 4
     """Updates; children = updates x num_envs."""
     num_envs: int = 4
@@ -51,6 +51,11 @@ class Options:
     """Weight of the entropy bonus."""
     seed: int = 1
     """Run seed."""
+
+    def __post_init__(self) -> None:
+        for name in ("updates", "num_envs", "update_epochs", "minibatches"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)
@@ -161,24 +166,22 @@ def train(envs: AnyVectorEnv, options: Options) -> list[float]:
     return means
 
 
-def main(options: Options) -> int:
+def main() -> int:
     """Make the environments and train."""
+    options = tyro.cli(Options, description=__doc__)
     try:
-        recipe = json.loads(options.recipe)
-        arguments = {"num_layers": options.num_layers, "recipe": recipe, "evaluator": "process"}
+        arguments = {"evaluator": "process", **json.loads(options.arguments)}
         envs = gym.make_vec(options.env_id, num_envs=options.num_envs, **arguments)
-        try:
-            train(gym.wrappers.vector.FlattenObservation(envs), options)
-        finally:
-            envs.close()
-        return 0
     except json.JSONDecodeError as error:
-        print(f"error: --recipe is no JSON ({error}): {options.recipe}", file=sys.stderr)
-        return 2
-    except (NasEnvError, gym.error.Error) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        raise ConfigurationError(f"--arguments is no JSON: {options.arguments}") from error
+    except (gym.error.Error, TypeError) as error:
+        raise ConfigurationError(f"{options.env_id} cannot be made: {error}") from error
+    try:
+        train(gym.wrappers.vector.FlattenObservation(envs), options)
+    finally:
+        envs.close()
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Options, description=__doc__)))
+    run_script(main)

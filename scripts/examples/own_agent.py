@@ -6,7 +6,6 @@ The search space and what its members are worth are made up here, so it ends in 
 agent plays every environment, ours or not.
 """
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 import agents
 import nas_env
 from agents.agent import Agent, AgentState, Batch, Observations, Problem
+from agents.command import run_script
 from agents.streams import EpisodeStreams, draw, masks_of, positions_of
-from nas_env.errors import NasEnvError
 
 
 class CrossEntropyAgent(Agent):
@@ -79,8 +78,11 @@ def compare(children: int = 400, seed: int = 0) -> None:
         print(f"{name:<14} mean of the last 100: {last:.3f}, best {best:.3f}")
 
 
+def main() -> int:
+    """Read the flags and compare."""
+    tyro.cli(compare, description=__doc__)
+    return 0
+
+
 if __name__ == "__main__":
-    try:
-        tyro.cli(compare, description=__doc__)
-    except NasEnvError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

@@ -4,7 +4,6 @@
 that it draws itself.
 """
 
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from PIL import Image
 
 import agents
 import nas_env  # registers the environments
-from nas_env.errors import NasEnvError
+from agents.command import run_script
 from nas_env.rendering.text import draw_text
 
 RECIPE = {
@@ -57,6 +56,14 @@ def draw_images(root: Path, per_class: int = 100, side: int = 12) -> Path:
     return root
 
 
+def sizes_of(folder: Path) -> dict[str, int]:
+    """What a network for these images needs to know: their channels, and the number of classes."""
+    with Image.open(next((folder / "train").glob("*/*"))) as image:
+        channels = 1 if image.mode == "L" else 3
+    classes = sum(entry.is_dir() for entry in (folder / "train").iterdir())
+    return {"image_channels": channels, "classes": classes}
+
+
 def search(folder: Path, options: Options) -> None:
     """Search, print the best network, build it."""
     env = gym.make(
@@ -73,28 +80,22 @@ def search(folder: Path, options: Options) -> None:
         print(f"child {episode.number}: {outcome}, {episode.parameters:,} parameters")
     if found.best is not None:
         architecture = env.unwrapped.search_space.decode(found.best.tokens)  # type: ignore[attr-defined]
-        classes = sum(entry.is_dir() for entry in (folder / "train").iterdir())
-        network = nas_env.build_child(architecture, image_channels=3, classes=classes)  # 1 if grey
+        network = nas_env.build_child(architecture, **sizes_of(folder))
         count = sum(weights.numel() for weights in network.parameters())
-        print(
-            f"best: child {found.best.number}, for {classes} classes, built: {count:,} parameters"
-        )
+        print(f"best: child {found.best.number}, built with {count:,} parameters")
         print(draw_text(architecture))
 
 
-def main(options: Options) -> int:
+def main() -> int:
     """Search on the folder given, or on one made for the moment."""
-    try:
-        if options.folder is not None:
-            search(options.folder, options)
-            return 0
-        with tempfile.TemporaryDirectory() as made:
-            search(draw_images(Path(made)), options)
+    options = tyro.cli(Options, description=__doc__)
+    if options.folder is not None:
+        search(options.folder, options)
         return 0
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with tempfile.TemporaryDirectory() as made:
+        search(draw_images(Path(made)), options)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Options, description=__doc__)))
+    run_script(main)

@@ -7,7 +7,6 @@ on CIFAR-10. The file holds ``arch`` (6561, 8), which of three operations each l
 ``acc_seeds`` (6561, 3), the accuracies in percent. Without a table, a small function stands in.
 """
 
-import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ import tyro
 
 import agents
 import nas_env
+from agents.command import run_script
 from agents.registry import register_agents
 from baselines.table import AGENTS as BASELINES
-from nas_env.errors import InvalidDatasetError, NasEnvError
+from nas_env.errors import InvalidDatasetError
 
 OPERATIONS = ["identity", "mbconv_3x3_expand_3", "mbconv_5x5_expand_6"]
 LAYERS = 8
@@ -78,28 +78,24 @@ def invented(architecture: Any, seed: int) -> float:
     return float(0.93 - 0.004 * np.abs(tokens - ideal).sum() + noise)
 
 
-def main(options: Options) -> int:
+def main() -> int:
     """Search, and print what was found."""
     register_agents(BASELINES)
-    try:
-        worth = invented if options.table is None else table_lookup(options.table)
-        env = nas_env.ArchitectureEnv(SPACE, worth, metric_name="accuracy")
-        chosen: dict[str, Any] = {"learning_rate": 2e-2} if options.agent == "reinforce" else {}
-        if options.agent == "evolution":
-            chosen = {"population": 24, "tournament": 8}
-        found = agents.run_search(env, options.agent, options.children, seed=options.seed, **chosen)
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    options = tyro.cli(Options, description=__doc__)
+    worth = invented if options.table is None else table_lookup(options.table)
+    env = nas_env.ArchitectureEnv(SPACE, worth, metric_name="accuracy")
+    chosen: dict[str, Any] = {"learning_rate": 2e-2} if options.agent == "reinforce" else {}
+    if options.agent == "evolution":
+        chosen = {"population": 24, "tournament": 8}
+    found = agents.run_search(env, options.agent, options.children, seed=options.seed, **chosen)
     metrics = [episode.metric for episode in found.episodes if episode.metric is not None]
+    first, last = np.mean(metrics[:50]), np.mean(metrics[-50:])
     print(f"{SPACE.size:,} networks, {len(metrics)} of them tried by {options.agent}")
-    print(
-        f"mean of the first and last 50: {np.mean(metrics[:50]):.4f} {np.mean(metrics[-50:]):.4f}"
-    )
+    print(f"mean of the first and last 50: {first:.4f} {last:.4f}")
     if found.best is not None:
         print(f"best {found.best.metric:.4f}: {dict(SPACE.decode(found.best.tokens))}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Options, description=__doc__)))
+    run_script(main)

@@ -4,7 +4,6 @@
 makes up.
 """
 
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import tyro
 
 import agents
 import nas_env  # noqa: F401 - registers the environments
-from nas_env.errors import NasEnvError
+from agents.command import run_script
 from nas_env.rendering.text import draw_text
 
 RECIPE = {"name": "quick", "hidden_size": 16, "train_tokens": 8000, "valid_tokens": 2000}
@@ -65,19 +64,16 @@ def search(folder: Path, options: Options) -> None:
         print(f"best: child {found.best.number}\n{draw_text(cell)}")
 
 
-def main(options: Options) -> int:
+def main() -> int:
     """Search on the folder given, or on one made for the moment."""
-    try:
-        if options.folder is not None:
-            search(options.folder, options)
-            return 0
-        with tempfile.TemporaryDirectory() as made:
-            search(write_sentences(Path(made)), options)
+    options = tyro.cli(Options, description=__doc__)
+    if options.folder is not None:
+        search(options.folder, options)
         return 0
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with tempfile.TemporaryDirectory() as made:
+        search(write_sentences(Path(made)), options)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Options, description=__doc__)))
+    run_script(main)
