@@ -7,7 +7,7 @@ one thread and is bit for bit reproducible from its seed.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -45,6 +45,7 @@ def train_image_child(
     recipe: ImageRecipe,
     seed: int,
     device: str | torch.device = "auto",
+    look: Callable[[nn.Module], None] | None = None,
 ) -> TrainingOutcome:
     """Train one child and measure it on the validation images.
 
@@ -54,6 +55,7 @@ def train_image_child(
         recipe: how to train.
         seed: of initial weights, order of images and augmentation; in [0, 2^63).
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or a torch device.
+        look: called with the trained child before it is dropped; cannot change the outcome.
 
     Raises:
         ChildTooLarge: over the recipe's limits; nothing was built.
@@ -74,7 +76,9 @@ def train_image_child(
     cost = conv_cost(architecture, data.image_shape, len(data.classes))
     _check_limits(cost, recipe)
     with one_thread(), memory_errors(), _returned_memory(target):
-        curve = _train(architecture, data.to(target), recipe, seed, start)
+        child, curve = _train(architecture, data.to(target), recipe, seed, start)
+        if look is not None:
+            look(child)
     return TrainingOutcome(
         metric=max(curve),
         curve=tuple(curve),
@@ -87,8 +91,8 @@ def train_image_child(
 
 def _train(
     architecture: ConvArchitecture, data: ImageData, recipe: ImageRecipe, seed: int, start: float
-) -> list[float]:
-    """Run all epochs; return the validation accuracy of the last ``reward_epochs``."""
+) -> tuple[nn.Module, list[float]]:
+    """Run all epochs; the child, and its validation accuracy in the last ``reward_epochs``."""
     device = data.train_images.device
     numerics = Numerics(recipe.numerics)
     child = build_seeded(architecture, data, seed, numerics)
@@ -107,7 +111,7 @@ def _train(
         if epoch >= recipe.epochs - recipe.reward_epochs:
             curve.append(measure_accuracy(child, data, recipe))
         _check_time(start, recipe)
-    return curve
+    return child, curve
 
 
 def build_seeded(
