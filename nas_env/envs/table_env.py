@@ -1,0 +1,176 @@
+"""Environments on a complete table: every child was trained beforehand, an episode looks it up."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nas_env.envs.settings import ChildSettings
+from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
+from nas_env.errors import ConfigurationError
+from nas_env.evaluation.evaluation import MetricName
+from nas_env.evaluation.evaluator import Evaluator, Task
+from nas_env.evaluation.reward import Reward, cubed, identity, inverse_square
+from nas_env.evaluation.table import TableEvaluator
+from nas_env.evaluation.table_file import read_table
+from nas_env.space.conv import ConvSpace
+from nas_env.space.layout import SearchSpace
+
+TRAINED_BEFOREHAND = "table"
+REWARDS: dict[MetricName, Reward] = {
+    "accuracy": cubed,
+    "perplexity": inverse_square,
+    "metric": identity,
+}
+"""What the other ids make of the same metric."""
+
+
+@dataclass(frozen=True)
+class TableSettings(ChildSettings):
+    """Keyword arguments of the table ids; ``ChildSettings`` has the others.
+
+    Attributes:
+        recipe: ``"table"``: children are looked up, and executor, store and device have nothing to
+            do. Any other recipe trains them, in the same search space on ``dataset``.
+        dataset: what children are trained on.
+        table: name of a table that comes with the package, or the path of a file.
+    """
+
+    metric_name: ClassVar[MetricName] = "accuracy"
+    recipes: ClassVar[tuple[str, ...]] = (TRAINED_BEFOREHAND, "paper", "fast", "quick")
+
+    recipe: Any = TRAINED_BEFOREHAND
+    dataset: str = "digits"
+    table: str = "digits"
+
+    def __post_init__(self) -> None:
+        """Check what the base cannot."""
+        super().__post_init__()
+        if not isinstance(self.table, str) or not self.table:
+            raise ConfigurationError(f"table is {self.table!r}; it must be a name or a path.")
+        if self.looks_up and self.dataset != "digits":
+            raise ConfigurationError(
+                f"dataset is {self.dataset!r}, but recipe 'table' looks children up in the table "
+                f"{self.table!r}. Name another table, or train: recipe='quick'."
+            )
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether children come from the table."""
+        return bool(self.recipe == TRAINED_BEFOREHAND)
+
+    @property
+    def measured(self) -> MetricName:
+        """The metric of the children."""
+        return read_table(self.table).metric_name if self.looks_up else "accuracy"
+
+    def search_space(self) -> SearchSpace[Any]:
+        """The table's space."""
+        return read_table(self.table).search_space
+
+    def make_task(self) -> Task:
+        """Training on images; see ``ImageTask``."""
+        from nas_env.evaluation.image_task import ImageTask
+
+        if not isinstance(self.search_space(), ConvSpace):
+            raise ConfigurationError(
+                f"The table {self.table!r} is not of networks that can be trained on images: leave "
+                "recipe out to look its members up."
+            )
+        return ImageTask(self.dataset, self.data_dir, self.recipe, self.device)
+
+    def make_evaluator(self) -> Evaluator:
+        """The table, or what trains by the recipe."""
+        if self.looks_up:
+            return TableEvaluator(read_table(self.table))
+        return super().make_evaluator()
+
+    def for_batches(self, num_envs: int) -> "TableSettings":
+        """Worker processes for children that are trained."""
+        return self if self.looks_up else super().for_batches(num_envs)
+
+    def reward(self) -> Reward:
+        """That of the other ids with the same metric."""
+        return REWARDS[self.measured]
+
+
+class TableEnv(TaskEnv):
+    """Write a network that was trained beforehand: the reward is looked up, at once.
+
+    ## Description
+    A complete table of a search space: every member was trained several times, by us, on real data.
+    What it is for: comparing agents over many seeds and thousands of children in seconds, with the
+    noise of real trainings. The run seed decides which training of each member is looked up.
+
+    `NAS-Digits-Table-v0` holds three-layer networks of `NAS-Digits-v0`: sides 1, 3, 5, 36 filters,
+    skip connections, 5,832 members, each trained three times for one epoch on 800 digits
+    (`scripts/build_table.py`). Training n is that of
+    `nas_env.evaluate(architecture, dataset="digits", recipe=..., seed=n)` with the recipe that
+    `read_table("digits").about` holds.
+
+    Each training's accuracy on the test images is in the file as well, for reports alone: it is out
+    of the environment's reach (`scripts/compare_agents.py` reports it).
+
+    ## Action Space
+    `Discrete(3)`: the index of an option at this position, or 0/1 for a skip decision, position by
+    position as in `NAS-Digits-v0`. The choice of `filters` has one option.
+
+    ## Observation Space
+    | Key | Space | Meaning |
+    |---|---|---|
+    | `tokens` | `MultiDiscrete(options + 1)` | token + 1 at each position; 0 = not chosen yet |
+    | `position` | `Discrete(positions + 1)` | number of tokens chosen so far |
+    | `action_mask` | `MultiBinary(actions)` | 1 = valid as the next token |
+
+    An episode has 12 tokens.
+
+    ## Rewards
+    0 until the last token; then `accuracy ** 3` on the validation split (`80 / perplexity ** 2`, or
+    the metric itself, for a table of another metric), 0 if that training failed.
+
+    ## Starting State
+    No token chosen. `reset(seed=s)` sets the run seed.
+
+    ## Episode End
+    `terminated` after the last token; never `truncated`.
+
+    ## Information
+    That of `ArchitectureEnv`; `cached` is always true, and `train_seconds` are the CPU seconds that
+    the training looked up took when the table was built.
+
+    ## Arguments
+    | Argument | Default | Meaning |
+    |---|---|---|
+    | `table` | `"digits"` | name of a table of this package, or path of a `.npz` file (below) |
+    | `recipe` | `"table"` | `"table"` looks up; `"quick"`, `"fast"`, `"paper"` or a dict trains |
+    | `dataset` | `"digits"` | what is trained on, if the recipe trains |
+    | `evaluator` | None | a function replaces the table; executors matter to training only |
+    | `workers`, `store`, `device`, `data_dir` | | as in the other ids; for training only |
+    | `render_mode` | None | `"ansi"` or `"human"` |
+
+    A table of your own: `nas_env.evaluation.table_file.write_table`, then `table="my.npz"`; or
+    without a file `ArchitectureEnv(space, TableEvaluator(Table(space, metrics)))`.
+
+    ## Version History
+    * v0: first version.
+
+    ## References
+    Zoph, B. and Le, Q. V. (2017). Neural Architecture Search with Reinforcement Learning. ICLR.
+    Ying, C. et al. (2019). NAS-Bench-101: Towards Reproducible Neural Architecture Search. ICML.
+    """
+
+    settings_type = TableSettings
+
+    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
+        super().__init__(render_mode=render_mode, **arguments)
+        assert isinstance(self.settings, TableSettings)
+        self.metric_name = self.settings.measured
+
+
+class TableVectorEnv(TaskVectorEnv):
+    """`TableEnv` for `gym.make_vec`; see `TaskVectorEnv` for what differs."""
+
+    settings_type = TableSettings
+
+    def __init__(self, num_envs: int = 1, **arguments: Any) -> None:
+        super().__init__(num_envs, **arguments)
+        assert isinstance(self.settings, TableSettings)
+        self.metric_name = self.settings.measured
