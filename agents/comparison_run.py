@@ -8,7 +8,8 @@ twice. A search on a table takes seconds and is simply repeated.
 import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 from agents.comparison import Trace
 from agents.environment import find_spec
 from agents.episode import Episode
-from agents.files import writing
 from agents.presets import find_preset
 from agents.registry import resolved_options
 from agents.run_folder import RunFolder
@@ -139,7 +139,7 @@ class ComparisonRunner:
         found = self._read(path, identity, contender)
         if found is None:
             episodes, metric_name = self._search(contender, seed)
-            with writing(self.folder):
+            with folder_errors(self.folder):
                 _write(path, episodes, {**identity, "metric_name": metric_name})
             found = self._read(path, identity, contender)
             assert found is not None
@@ -195,6 +195,23 @@ class ComparisonRunner:
         tokens = cut.pop("tokens")
         trace = Trace(contender.label, int(identity["seed"]), **cut, metric_name=metric_name)
         return Found(trace, tokens)
+
+
+@contextmanager
+def folder_errors(folder: Path) -> Iterator[None]:
+    """Turn an error of the disk into one clear message.
+
+    Raises:
+        RunFolderError: in place of an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"The folder {folder} cannot be written: {error.strerror or error}. Searches that are "
+            "finished are kept: free space or mend the permissions and start again, or name "
+            "another --folder."
+        ) from error
 
 
 def _open(env_id: str, num_envs: int, arguments: Mapping[str, Any]) -> Any:

@@ -12,6 +12,9 @@ HYPER_PARAMETERS = (
     "baseline_decay",
     "entropy_coefficient",
     "gradient_clip",
+    "unit_advantages",
+    "elite_size",
+    "elite_weight",
     "population",
     "tournament",
     "n_epochs",
@@ -88,6 +91,13 @@ class TrainOptions:
     gradient_clip: float | None = None
     """reinforce and Stable-Baselines3: largest gradient norm. Default: the preset's (no clipping,
     as in the paper); Stable-Baselines3: .5."""
+    unit_advantages: bool | None = None
+    """reinforce: advantages of unit size. Default: the preset's (no, as in the paper)."""
+    elite_size: int | None = None
+    """reinforce: best architectures that are learned from at every update. Default: the preset's
+    (0: none, as in the paper)."""
+    elite_weight: float | None = None
+    """reinforce: weight of the elites' log-likelihood. Default: the preset's."""
     population: int | None = None
     """evolution: architectures alive. Default: the preset's."""
     tournament: int | None = None

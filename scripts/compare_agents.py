@@ -27,12 +27,14 @@ from agents.comparison_report import (
     table_text,
     verdict_rows,
 )
-from agents.comparison_run import ComparisonRunner, Contest, Found, parse_contender
+from agents.comparison_run import ComparisonRunner, Contest, Found, folder_errors, parse_contender
 from agents.environment import find_spec
-from agents.files import write_durably, writing
+from agents.files import write_durably
 from agents.launch import FAMILIES
 from agents.provenance import command_line, hardware, versions
+from agents.registry import register_agents
 from agents.report_sections import hardware_line
+from baselines.table import AGENTS as BASELINES
 from nas_env.errors import ConfigurationError, NasEnvError
 from nas_env.evaluation.table import index_of
 from nas_env.evaluation.table_file import read_table
@@ -47,7 +49,8 @@ class CompareOptions:
     """What to compare."""
 
     agents: tuple[str, ...] = ("reinforce", "random", "evolution")
-    """Names; hyper-parameters that differ from the preset's follow a colon:
+    """Names: reinforce, random, evolution, ppo, a2c, maskable_ppo, recurrent_ppo. Hyper-parameters
+    that differ from the preset's follow a colon:
     reinforce:learning_rate=6e-4,entropy_coefficient=0.01."""
     env: str = "NAS-Digits-Table-v0"
     """Id of the environment."""
@@ -82,6 +85,7 @@ def main(options: CompareOptions) -> int:
 
 def compare(options: CompareOptions) -> Path:
     """Run what has not been run, write the report, return its path."""
+    register_agents(BASELINES)
     contest = _contest(options)
     module = str(find_spec(options.env).entry_point).partition(":")[0].rpartition(".")[2]
     family = FAMILIES.get(module, "other")
@@ -97,7 +101,7 @@ def compare(options: CompareOptions) -> Path:
     comparison = Comparison([one.trace for one in found.values()], every)
     about = _page(options, contest, comparison, found, runner.looks_up)
     _print(comparison, about)
-    with writing(folder):
+    with folder_errors(folder):
         write_durably(folder / "curves.csv", curves_csv(comparison).encode())
         path = folder / "report.html"
         write_durably(path, comparison_page(comparison, about).encode())

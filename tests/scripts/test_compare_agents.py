@@ -1,0 +1,175 @@
+"""The comparison of agents from the command line: paired, resumable, honest about small budgets."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import nas_env
+from nas_env.evaluation.table import Table
+from nas_env.evaluation.table_file import space_from_json, write_table
+from scripts.compare_agents import CompareOptions, compare, main
+
+ENV = "Test-Table-v0"
+CHOICES = {"kind": "choices", "choices": {name: [0, 1, 2] for name in "abcd"}}
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    gym.register(
+        ENV,
+        "nas_env.envs.table_env:TableEnv",
+        vector_entry_point="nas_env.envs.table_env:TableVectorEnv",
+    )
+    yield
+    del gym.registry[ENV]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    """81 members; the metric is the share of 2s, held-out figures are 10 higher."""
+    space = space_from_json(CHOICES)
+    tokens = np.array(np.unravel_index(np.arange(81), (3, 3, 3, 3)))
+    metrics = (tokens == 2).mean(axis=0)[:, None] * 0.8 + 0.1
+    metrics = metrics + np.array([-0.01, 0.01])
+    seconds = np.full((81, 2), 0.5)
+    made = Table(space, metrics, "accuracy", train_seconds=seconds)
+    return str(write_table(tmp_path / "table.npz", made, CHOICES, metrics + 10))
+
+
+def options(table: str, tmp_path: Path, **changes: Any) -> CompareOptions:
+    values = {
+        "agents": ("random", "evolution"),
+        "env": ENV,
+        "arguments": json.dumps({"table": table}),
+        "children": 160,
+        "seeds": 3,
+        "folder": tmp_path / "out",
+    }
+    return CompareOptions(**{**values, **changes})
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_comparison_leaves_curves_and_a_report(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(table, tmp_path)) == 0
+    printed = capsys.readouterr().out
+    curves = rows(tmp_path / "out" / "curves.csv")
+    assert len(curves) == 2 * 3 * 16
+    last = [row for row in curves if row["agent"] == "evolution" and row["children"] == "160"]
+    assert all(float(row["best"]) > 0.85 and float(row["seconds"]) == 80.0 for row in last)
+    report = (tmp_path / "out" / "report.html").read_text()
+    for text in ("Difference from random search", "top 15 unique models", "against time"):
+        assert text in report
+    assert "| evolution | better from" in printed or "better from" in printed
+    assert "10.9" in printed  # the held-out figure of the best child, in the report alone
+    for trace in (tmp_path / "out" / "traces").glob("*.npz"):
+        with np.load(trace) as arrays:
+            assert max(np.abs(arrays[n]).max() for n in ("metrics", "rewards")) < 1
+
+
+def test_searches_that_are_finished_are_not_repeated(table: str, tmp_path: Path) -> None:
+    compare(options(table, tmp_path, seeds=2))
+    traces = tmp_path / "out" / "traces"
+    before = {path.name: path.stat().st_mtime_ns for path in traces.iterdir()}
+    assert len(before) == 4
+    compare(options(table, tmp_path, seeds=3, agents=("random", "evolution", "reinforce")))
+    after = {path.name: path.stat().st_mtime_ns for path in traces.iterdir()}
+    assert len(after) == 9 and {name: after[name] for name in before} == before
+    shorter = compare(options(table, tmp_path, children=80))
+    assert "80 children each" in shorter.read_text()
+
+
+def test_the_same_agent_with_other_hyper_parameters_is_another(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agents = ("random", "reinforce", "reinforce:learning_rate=6e-4", "reinforce")
+    compare(options(table, tmp_path, agents=agents, children=24))
+    assert len(list((tmp_path / "out" / "traces").iterdir())) == 9
+    assert "| reinforce:learning_rate=6e-4 |" in capsys.readouterr().out
+
+
+def test_a_budget_that_is_too_small_to_tell_says_so(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(options(table, tmp_path, children=16, seeds=2))
+    assert "16 children and 2 seeds are too few to tell" in capsys.readouterr().out
+    compare(options(table, tmp_path, children=16, seeds=1))
+    assert "one seed cannot tell" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"agents": ("evolutoin",)}, "Did you mean 'evolution'"),
+        ({"agents": ("reinforce:learning_rate",)}, "NAME:option=number"),
+        ({"agents": ("reinforce:learning_rat=1",)}, "Did you mean 'learning_rate'"),
+        ({"agents": ("reinforce:learning_rate=-1",)}, "learning_rate must be > 0"),
+        ({"children": 0}, "children must be at least 1"),
+        ({"every": 0}, "every must be at least 1"),
+        ({"arguments": "[1"}, "--arguments must be a JSON object"),
+        ({"env": "Test-Tabel-v0"}, "Did you mean 'Test-Table-v0'"),
+        ({"preset": "slow"}, "preset"),
+    ],
+)
+def test_mistakes_are_named_before_anything_runs(
+    table: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    message: str,
+) -> None:
+    assert main(options(table, tmp_path, **changes)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_another_comparison_is_refused(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(options(table, tmp_path, children=16, seeds=1))
+    assert main(options(table, tmp_path, children=16, seeds=1, children_per_update=4)) == 2
+    assert "another comparison" in capsys.readouterr().err
+    damaged = tmp_path / "out" / "traces" / "random-0.npz"
+    damaged.write_bytes(b"")
+    assert main(options(table, tmp_path, children=16, seeds=1)) == 2
+    assert "random-0.npz is damaged" in capsys.readouterr().err
+
+
+TRAINED: list[str] = []
+
+
+def train(architecture: Any, seed: int) -> float:
+    TRAINED.append(architecture["a"])
+    if len(TRAINED) == 10:
+        raise KeyboardInterrupt
+    return float(architecture["a"]) / 10
+
+
+def make_game(**arguments: Any) -> nas_env.ArchitectureEnv:
+    return nas_env.ArchitectureEnv(nas_env.ChoiceSpace({"a": [1, 2, 3], "b": [1, 2]}), train)
+
+
+def test_children_that_are_trained_resume_within_a_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        gym.registry, "Game-v0", gym.envs.registration.EnvSpec("Game-v0", make_game)
+    )
+    TRAINED.clear()
+    given = CompareOptions(("random",), "Game-v0", 12, 1, 4, folder=tmp_path / "out")
+    assert main(given) == 130
+    assert "goes on from here" in capsys.readouterr().err
+    assert main(given) == 0
+    # Eight children were finished in two updates; the batch in flight was played again.
+    assert len(TRAINED) == 10 + 4
