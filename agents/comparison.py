@@ -144,7 +144,7 @@ def bootstrap(curves: Floats, checkpoints: Sequence[int], seed: int = 0) -> Band
     means = weights @ curves / len(curves)  # (resamples, checkpoints)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(means, [tail, 100 - tail], axis=0)
-    kept = tuple(int(n) for n, keep in zip(checkpoints, known.tolist(), strict=True) if keep)
+    kept = tuple(int(n) for n in np.asarray(checkpoints)[known])
     return Band(kept, curves.mean(axis=0), low, high)
 
 

@@ -170,7 +170,8 @@ class ReinforceAgent(Agent):
         """Minus the mean log-likelihood of the elites."""
         batch = self.elites.batch()
         log_p, _ = self.controller(batch.tokens, batch.masks)  # (elites, longest)
-        return -log_p.masked_fill(~_steps(batch), 0.0).sum(dim=1).mean()
+        episode_log_p: Tensor = log_p.masked_fill(~_steps(batch), 0.0).sum(dim=1)  # (elites,)
+        return -episode_log_p.mean()
 
     def state(self) -> AgentState:
         """Weights, Adam's moments, baseline, elites, and how many episodes were begun."""

@@ -27,7 +27,7 @@ CHOICES = {"kind": "choices", "choices": {"width": [1, 2, 3], "depth": [10, 20]}
 METRICS = np.arange(18.0).reshape(6, 3) / 100
 TEST = 0.9 + np.arange(6.0)[:, None] / 1000
 ENV = "Test-Table-v0"
-ENTRY_POINTS = {
+ENTRY_POINTS: dict[str, Any] = {
     "entry_point": "nas_env.envs.table_env:TableEnv",
     "vector_entry_point": "nas_env.envs.table_env:TableVectorEnv",
 }
