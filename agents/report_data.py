@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ class RunRecord:
         run: agent, seed, metrics.
         config: ``config.json``.
         episodes: ``episodes.csv``.
-        updates: ``updates.csv``: column -> number of an update -> value; empty cells left out.
+        updates: ``updates.csv``: column -> number of an update -> value; see ``read_updates``.
     """
 
     run: Run
@@ -82,7 +83,9 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def read_updates(path: Path) -> dict[str, dict[int, float]]:
-    """Columns of ``updates.csv``: name -> number of the row, from 1 -> value; no empty cells.
+    """Columns of ``updates.csv``: name -> number of the row, from 1 -> value.
+
+    Empty cells and NaN (PPO's explained variance where all rewards are equal) are left out.
 
     Raises:
         RunFolderError: it cannot be read.
@@ -93,8 +96,8 @@ def read_updates(path: Path) -> dict[str, dict[int, float]]:
         columns: dict[str, dict[int, float]] = {}
         for number, row in enumerate(rows, 1):
             for name, text in row.items():
-                if text:
-                    columns.setdefault(name, {})[number] = float(text)
+                if text and math.isfinite(value := float(text)):
+                    columns.setdefault(name, {})[number] = value
         return columns
     except FileNotFoundError:
         return {}

@@ -1,5 +1,6 @@
 """One update of an SB3 agent holds to the paper's setting: whole episodes, nothing discounted."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,3 +83,13 @@ def test_the_policy_sees_every_token_chosen_so_far() -> None:
 def test_a_policy_that_diverges_is_a_clear_error(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"The policy of {name} diverged.*1e\\+30"):
         agents.run_search(environment(), name, 160, learning_rate=1e30)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_equal_rewards_of_which_no_variance_is_explained_leave_a_report(
+    name: str, tmp_path: Path
+) -> None:
+    env = nas_env.ArchitectureEnv(SPACE, lambda architecture, seed: 0.5)
+    agents.run_search(env, name, 24, run_dir=tmp_path / "run")
+    assert ",nan," in (tmp_path / "run" / "updates.csv").read_text()
+    assert (tmp_path / "run" / "report.html").exists()
