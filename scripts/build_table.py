@@ -9,6 +9,7 @@ measured once, for reports. No search can read this store's figures: its keys ar
 """
 
 import math
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -16,12 +17,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
 import numpy as np
 import tyro
 
+from agents.command import run_command, run_script
 from agents.provenance import command_line, hardware, versions
 from nas_env.data.test_split import load_test_images
-from nas_env.errors import NasEnvError
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Job
 from nas_env.evaluation.image_task import ImageTask
@@ -186,18 +190,15 @@ class TableBuild:
 
 def main(options: BuildOptions) -> int:
     """Build; the exit status is 0 for a table, 3 if ``limit`` came first, 2 for an error."""
-    try:
+
+    def body() -> int:
         build = TableBuild(options)
         if not build.run():
             return 3
         print(f"written: {build.write()}")
         return 0
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+
+    return run_command(body, lambda: "stopped; the same command goes on from here")
 
 
 def _figure(evaluation: Evaluation, index: int) -> float:
@@ -210,4 +211,4 @@ def _utc(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(BuildOptions, description=__doc__)))
+    run_script(lambda: main(tyro.cli(BuildOptions, description=__doc__)))

@@ -8,14 +8,19 @@ children can be added later.
 """
 
 import json
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
 import numpy as np
 import tyro
 
+from agents.command import run_command, run_script
 from agents.comparison import Comparison
 from agents.comparison_report import (
     CONTROL,
@@ -35,7 +40,7 @@ from agents.provenance import command_line, hardware, versions
 from agents.registry import register_agents
 from agents.report_sections import hardware_line
 from baselines.table import AGENTS as BASELINES
-from nas_env.errors import ConfigurationError, NasEnvError
+from nas_env.errors import ConfigurationError
 from nas_env.evaluation.table import index_of
 from nas_env.evaluation.table_file import read_table
 from nas_env.evaluation.table_test_split import load_test_metrics
@@ -72,15 +77,12 @@ class CompareOptions:
 
 def main(options: CompareOptions) -> int:
     """Compare; the exit status is 0, 2 for an error, 130 after Ctrl-C."""
-    try:
+
+    def body() -> int:
         compare(options)
         return 0
-    except NasEnvError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+
+    return run_command(body, lambda: "stopped; the same command goes on from here")
 
 
 def compare(options: CompareOptions) -> Path:
@@ -163,4 +165,4 @@ def _print(comparison: Comparison, about: Page) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(CompareOptions, description=__doc__)))
+    run_script(lambda: main(tyro.cli(CompareOptions, description=__doc__)))

@@ -8,18 +8,23 @@ choices: which share of the children of that time chose each option; for an agen
 estimate of its probability. likeliest: the most likely architecture over the search.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
 import tyro
 
 import nas_env
+from agents.command import run_command, run_script
 from agents.film import write_film
 from agents.report_data import read_record
 from agents.token_shares import draw_history, read_history
-from nas_env.errors import ConfigurationError, NasEnvError
+from nas_env.errors import ConfigurationError
 from nas_env.rendering.picture import FORMATS
 
 
@@ -62,14 +67,13 @@ def draw(options: DrawOptions) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw and print the files' names; the exit status is 0, or 2 for an error."""
-    options = tyro.cli(DrawOptions, args=arguments, description=__doc__)
-    try:
-        print(*draw(options), sep="\n")
+
+    def body() -> int:
+        print(*draw(tyro.cli(DrawOptions, args=arguments, description=__doc__)), sep="\n")
         return 0
-    except (NasEnvError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return run_command(body)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)
