@@ -30,6 +30,7 @@ def main() -> int:
         environments,
         executors,
         gpu,
+        pictures,
         search,
         tracking,
     )
@@ -41,6 +42,7 @@ def main() -> int:
         "agents": (agents.AgentOptions, agents.run),
         "environments": (environments.EnvironmentOptions, environments.run),
         "search": (search.SearchOptions, search.run),
+        "pictures": (pictures.PictureOptions, pictures.run),
         "scaling": (executors.ScalingOptions, executors.run),
         "overhead": (executors.OverheadOptions, executors.run_overhead),
         "tracking": (tracking.TrackingOptions, tracking.run),

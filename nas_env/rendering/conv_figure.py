@@ -4,9 +4,9 @@ FH and FW are the height and width of the filters, N is their number, SH and SW 
 arc has the colour of the layer that reads; layers with several inputs concatenate them in depth.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nas_env.rendering.conv_lines import Lines, colour_of
 from nas_env.rendering.conv_rows import LayerRow, NetworkRows
 from nas_env.rendering.picture import (
     FAINT,
@@ -33,8 +33,6 @@ BLOCK = 34.0
 MARGIN, HEAD, FOOT = 18.0, 44.0, 46.0
 SHOWN = 8
 """Most convolutions of a block that are drawn one by one."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa3377", "#b58900", "#2a9fd6", "#6a4fb3", "#8c564b")
-"""Of the layers that read, in turn: told apart by colour-blind people too."""
 FILLS = {"conv": "#eef4fb", "max pool": "#fdf0e3", "average pool": "#fdf0e3"}
 NORMALISATION, CURRENT = "#eaf6ef", "#fff7d6"
 LEGEND = "FH x FW filters, N of them. Arcs: the layers that a layer reads."
@@ -103,7 +101,8 @@ class _Column:
         network = self.network
         title = fitted(network.title, 13, self.total - 2 * MARGIN)
         self.items.append(Text(self.total / 2, 27, title, 13, INK, "middle", True))
-        self._arcs()
+        lines = Lines(network, self.boxes, self.lane, 1.4 if self.frame.span <= 24 else 1.0)
+        self.items += lines.draw()
         for number in network.pool_after:
             self._pooling(number)
         self._end(0, "image")
@@ -138,8 +137,6 @@ class _Column:
         )
         self.items.append(pill)
         self.items.append(centred(pill, "max pool 2x2", 11))
-
-    # Layers
 
     def _layer(self, row: LayerRow) -> None:
         box = self.boxes[row.number]
@@ -232,87 +229,3 @@ class _Column:
                 )
         for k, one in enumerate(small):
             self.items += [one, centred(one, str(first + k), 10, SOFT)]
-
-    # Arcs
-
-    def _arcs(self) -> None:
-        network = self.network
-        end = len(network.layers) + 1
-        reading = {row.number: row.links for row in network.layers}
-        reading[end] = dict.fromkeys(network.outputs or (), 1)
-        leaving = self._leaving(reading)
-        for target, links in reading.items():
-            for source, link in sorted(links.items()):
-                if link == 0 or (link is None and target != network.current):
-                    continue
-                if link is None:
-                    self._arc(source, target, leaving, FAINT, dashed=True)
-                else:
-                    colour = SOFT if target == end else colour_of(target)
-                    self._arc(source, target, leaving, colour)
-
-    def _leaving(
-        self, reading: Mapping[int, Mapping[int, int | None]]
-    ) -> dict[tuple[int, int], float]:
-        """How far up the lower half of a box each arc starts: the longest highest, 0 to 1."""
-        starts: dict[tuple[int, int], float] = {}
-        for source in range(len(self.boxes)):
-            for side in (0, 1):
-                targets = [
-                    target
-                    for target, links in reading.items()
-                    if target % 2 == side and target - source > 1 and links.get(source, 0) != 0
-                ]
-                for place, target in enumerate(targets):
-                    starts[source, target] = (place + 1) / (len(targets) + 1)
-        return starts
-
-    def _arc(
-        self,
-        source: int,
-        target: int,
-        leaving: dict[tuple[int, int], float],
-        colour: str,
-        dashed: bool = False,
-    ) -> None:
-        above, below = self.boxes[source], self.boxes[target]
-        hint = f"{self._name(source)} to {self._name(target)}"
-        if target - source == 1:
-            x = above.x + above.width / 2
-            ends = ((x, above.y + above.height), (x, below.y - 1.0))
-            self.items.append(Line(ends, colour, 1.8, dashed, True, hint))
-            return
-        left = target % 2 == 0
-        edge = above.x if left else above.x + above.width
-        way = -1.0 if left else 1.0
-        bulge = 16.0 + self.lane * (target - source - 1)
-        low, half = above.y + above.height, above.height / 2
-        y0 = low - 3 - leaving[source, target] * (half - 3)
-        y1 = below.y + min(below.height * 0.32, 13.0)
-        x = edge + way * bulge * 4 / 3
-        self.items.append(
-            Line(
-                ((edge, y0), (x, y0), (x, y1), (edge + way * 1.0, y1)),
-                colour,
-                1.4 if self.frame.span <= 24 else 1.0,
-                dashed,
-                not dashed,
-                hint,
-            )
-        )
-
-    def _name(self, number: int) -> str:
-        if number == 0:
-            return "image"
-        depth = len(self.network.layers)
-        return "classifier" if number > depth else f"layer {number}"
-
-
-def colour_of(layer: int) -> str:
-    """The colour of a layer and of the arcs that end in it; differs from its neighbours'."""
-    return COLOURS[(layer // 2 + 4 * (layer % 2)) % len(COLOURS)]
-
-
-def arcs(picture: Picture) -> Sequence[str]:
-    """What every link of a picture says: ``"layer 1 to layer 3"``."""
-    return [item.hint for item in picture.items if isinstance(item, Line) and item.hint]

@@ -37,7 +37,7 @@ WIDER_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")
 """Looked for where a text has letters that Pillow's own font lacks."""
 SPACE = 0.3
 """Width of a space, for a letter of size 1."""
-STEPS = 28
+STEPS = 48
 """Straight pieces of a curve."""
 
 
@@ -179,8 +179,11 @@ def _write(image: Image.Image, draw: ImageDraw.ImageDraw, text: Text, scale: flo
             drawn = _bitmap(piece.word, piece.size)
             image.paste(text.colour, (round(x), round(piece.y - 0.8 * drawn.height)), drawn)
         else:
-            for shift in (0.0, 0.04 * piece.size) if text.bold else (0.0,):
-                draw.text((x + shift, piece.y), piece.word, text.colour, font, "ls")
+            at = round(x), round(piece.y)
+            look = piece.word, text.colour, font, "ls"
+            draw.text(at, *look)
+            if text.bold:  # the font has one weight
+                draw.text((at[0] + max(1, round(0.04 * piece.size)), at[1]), *look)
         x += piece.width
 
 

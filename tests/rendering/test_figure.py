@@ -13,7 +13,7 @@ import nas_env
 from nas_env import ChoiceSpace, published
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
 from nas_env.rendering import raster
-from nas_env.rendering.conv_figure import arcs
+from nas_env.rendering.conv_lines import arcs
 from nas_env.rendering.figure import draw_figure, draw_tokens_figure
 from nas_env.rendering.picture import Box, Picture, Text, sheet, text_width
 from nas_env.space.cell import CellSpace
