@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import astuple
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,16 @@ def open_evaluator(env: AnyEnv) -> None:
 
 
 def find_spec(env_id: str) -> Any:
-    """Gymnasium's specification of an id.
+    """Gymnasium's specification of an id; ``module:id`` imports the module that registers it.
 
     Raises:
         ConfigurationError: no such id, with the near miss.
     """
+    module, _, name = env_id.rpartition(":")
     try:
-        return gym.spec(env_id)
+        if module:
+            import_module(module)
+        return gym.spec(name)
     except (gym.error.Error, ModuleNotFoundError) as error:
         known = our_ids()
         raise ConfigurationError(unknown("environment", env_id, known)) from error

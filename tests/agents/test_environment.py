@@ -11,7 +11,7 @@ import pytest
 
 import agents
 import nas_env
-from agents.environment import describe_environment, open_environment, our_ids
+from agents.environment import describe_environment, find_spec, open_environment, our_ids
 from nas_env.errors import ConfigurationError
 
 
@@ -38,6 +38,20 @@ def test_every_id_of_ours_can_be_opened_and_described() -> None:
         assert description["env"] == name
         json.dumps(description)
         env.close()
+
+
+def test_an_id_with_a_module_imports_what_registers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = 'gym.register("Own-v0", "nas_env.envs.conv_env:ConvEnv", kwargs={"num_layers": 2})'
+    (tmp_path / "own_registration.py").write_text(f"import gymnasium as gym\n{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert find_spec("own_registration:Own-v0").kwargs == {"num_layers": 2}
+    finally:
+        gym.registry.pop("Own-v0", None)
+    with pytest.raises(ConfigurationError, match="Unknown environment: 'no_such:Own-v0'"):
+        find_spec("no_such:Own-v0")
 
 
 def test_where_children_are_trained_is_no_setting_of_the_search() -> None:

@@ -94,24 +94,27 @@ def test_wandb_sweep_and_wandb_agent_run_and_stop_trials(tmp_path: Path) -> None
         {**shared, "agent": "reinforce", "seed": 0, "children": 4, "learning_rate": 1.0e-4},
         {**shared, "agent": "random", "seed": 0, "children": 4, "gradient_clip": None},
         {**shared, "agent": "random", "seed": 1, "children": 4, "learning_rate": "fast"},
+        {**shared, "agent": "reinfroce", "seed": 0, "children": 4},
         {**shared, "agent": "random", "seed": 2, "children": 100_000},
     ]
-    with WandbStub(trials, stop=(3,)) as stub:
+    with WandbStub(trials, stop=(4,)) as stub:
         told = command(stub, tmp_path, "sweep", str(copied(tmp_path)))
         found = re.search(r"wandb agent (\S+)", told)
         assert found is not None
         told = command(stub, tmp_path, "agent", re.sub(r"\x1b\[\d*m", "", found[1]))
     assert "learning-rate" in told.replace("_", "-")  # the wrong value, named
-    assert sorted(stub.runs) == ["trial0", "trial1", "trial3"]
+    assert "Unknown agent: 'reinfroce'. Did you mean 'reinforce'?" in told
+    assert "Traceback" not in told
+    assert sorted(stub.runs) == ["trial0", "trial1", "trial4"]
     for name, agent in (("trial0", "reinforce"), ("trial1", "random")):
         run = stub.runs[name]
         assert run.exit_code == 0
         assert [row["children"] for row in run.history] == [2, 4]
         assert run.history[-1]["best_metric"] > 0
         assert run.config["agent"]["value"] == agent
-    stopped = stub.runs["trial3"]
+    stopped = stub.runs["trial4"]
     assert stopped.exit_code == 0
     assert 0 < len(stopped.history)
-    (folder,) = (tmp_path / "runs").glob("*-trial3")
+    (folder,) = (tmp_path / "runs").glob("*-trial4")
     assert json.loads((folder / "checkpoint" / "checkpoint.json").read_text())["update"] > 0
     assert len([a for a in stub.artifacts if a["artifactTypeName"] == "search"]) == 3
