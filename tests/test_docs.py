@@ -10,7 +10,7 @@ import pytest
 
 import agents
 import nas_env
-from agents.registry import AGENTS, register_agents
+from agents.registry import AGENTS, register_agents, resolved_options
 from baselines.table import AGENTS as SB3
 from scripts.build_docs import FOLDER, pages
 from tests.documents import ROOT, check_command, commands, missing_files, python_blocks
@@ -90,6 +90,12 @@ def test_every_logged_column_is_explained(agent: str, tmp_path: Path) -> None:
     for name in ("updates.csv", "episodes.csv"):
         with (tmp_path / "run" / name).open(newline="") as file:
             assert set(next(csv.reader(file))) <= explained
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_option_is_explained(agent: str) -> None:
+    text = (DOCS / "agents" / f"{agent}.md").read_text()
+    assert [name for name in resolved_options(agent, {}) if f"`{name}`" not in text] == []
 
 
 def test_what_tracking_adds_is_explained() -> None:
