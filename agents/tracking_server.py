@@ -46,10 +46,12 @@ def silence(url: str, wait_s: float) -> str:
 
     An answer that refuses us is one: wandb then says better than we could what is wrong.
     """
+    late = f"{url} does not answer within {wait_s:g} s"
     found: list[str] = []
-    if not within(wait_s, lambda: found.append(_ask(url, wait_s))):
-        return f"{url} does not answer within {wait_s:g} s"
-    return found[0]
+    try:
+        return found[0] if within(wait_s, lambda: found.append(_ask(url, wait_s))) else late
+    except TimeoutError:
+        return late
 
 
 def within(wait_s: float, call: Callable[[], object]) -> bool:
@@ -78,6 +80,11 @@ def within(wait_s: float, call: Callable[[], object]) -> bool:
 
 
 def _ask(url: str, wait_s: float) -> str:
+    """As ``silence``, but with a limit on each step of the connection, not on all together.
+
+    Raises:
+        TimeoutError: a step took too long.
+    """
     headers = {"Content-Type": "application/json"}
     try:
         request = urllib.request.Request(f"{url}/graphql", QUESTION, headers)
@@ -87,6 +94,8 @@ def _ask(url: str, wait_s: float) -> str:
         return ""
     except OSError as error:  # URLError is one
         cause = getattr(error, "reason", error)
+        if isinstance(cause, TimeoutError):
+            raise cause from error
         if isinstance(cause, ssl.SSLError):  # wandb may know the certificate
             return ""
         return f"{url}: {cause}"
