@@ -198,7 +198,7 @@ def main(options: BuildOptions) -> int:
         print(f"written: {build.write()}")
         return 0
 
-    return run_command(body, lambda: "stopped; the same command goes on from here")
+    return run_command(body, lambda: "interrupted; the same command goes on from here")
 
 
 def _figure(evaluation: Evaluation, index: int) -> float:

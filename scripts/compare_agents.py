@@ -45,6 +45,7 @@ from nas_env.evaluation.table import index_of
 from nas_env.evaluation.table_file import read_table
 from nas_env.evaluation.table_test_split import load_test_metrics
 
+STOPPED = "interrupted; the same command goes on from here"
 BUDGETS = (100, 200, 500, 1000, 2000, 5000)
 """Rows of the tables, as far as the searches go; the end is always one."""
 
@@ -82,7 +83,7 @@ def main(options: CompareOptions) -> int:
         compare(options)
         return 0
 
-    return run_command(body, lambda: "stopped; the same command goes on from here")
+    return run_command(body, lambda: STOPPED)
 
 
 def compare(options: CompareOptions) -> Path:

@@ -8,14 +8,14 @@ The input holds ``arch`` (6561, 8), a choice of three blocks for each of eight l
 first two trainings; the third is held out, for reports.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tyro
 
-from nas_env.errors import NasEnvError
+from agents.command import run_command, run_script
+from nas_env.errors import InvalidDatasetError
 from nas_env.evaluation.table import Table, index_of
 from nas_env.evaluation.table_file import space_from_json, write_table
 
@@ -35,18 +35,28 @@ class MacroOptions:
 
 def main(options: MacroOptions) -> int:
     """Convert; the exit status is 0, 2 for an error."""
-    try:
+
+    def body() -> int:
         print(f"written: {convert(options.source, options.output)}")
         return 0
-    except (NasEnvError, OSError, KeyError, ValueError) as error:
-        print(f"error: {options.source}: {error}", file=sys.stderr)
-        return 2
+
+    return run_command(body)
 
 
 def convert(source: Path, output: Path) -> Path:
-    """Read the benchmark, write the table."""
-    with np.load(source) as arrays:
-        tokens, percent = arrays["arch"].tolist(), arrays["acc_seeds"]
+    """Read the benchmark, write the table.
+
+    Raises:
+        InvalidDatasetError: the source holds something else.
+        OSError: it cannot be read.
+    """
+    try:
+        with np.load(source) as arrays:
+            tokens, percent = arrays["arch"].tolist(), arrays["acc_seeds"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise InvalidDatasetError(
+            f"{source} does not hold arch and acc_seeds of NAS-Bench-Macro: {error!r}."
+        ) from error
     space = space_from_json(SPACE)
     accuracies = np.full((3**8, percent.shape[1]), np.nan)
     accuracies[[index_of(space, row) for row in tokens]] = percent / 100
@@ -60,4 +70,4 @@ def convert(source: Path, output: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(MacroOptions, description=__doc__)))
+    run_script(lambda: main(tyro.cli(MacroOptions, description=__doc__)))
