@@ -73,6 +73,17 @@ def test_figure_7_has_every_number_of_the_paper_and_an_arc_for_every_skip_connec
     assert sorted(arcs(picture)) == sorted([*links, "layer 15 to classifier"])
 
 
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [("figure_7", published.FIGURE_7), ("nas_cell", published.NAS_CELL)],
+)
+def test_the_pictures_in_the_documentation_are_those_drawn_now(
+    name: str, architecture: Architecture
+) -> None:
+    path = Path(__file__).parents[2] / "docs" / f"{name}.svg"
+    assert path.read_text() == draw_figure(architecture).svg()
+
+
 def test_layers_that_nothing_reads_are_joined_to_the_classifier() -> None:
     layers = (Convolution(3, 3, 8), Convolution(1, 1, 8), Convolution(5, 5, 8, inputs=(1,)))
     found = arcs(draw_figure(ConvArchitecture(layers)))
