@@ -42,6 +42,9 @@ from baselines.sb3_state import (
 from baselines.valid_tokens import nth_valid
 from nas_env.errors import CheckpointError, ConfigurationError, MissingDependencyError
 
+NOT_FINITE = ("satisfy the constraint", "probability tensor contains", "overflow")
+"""What torch says of such a number: with validation of distributions, without, and in Adam."""
+
 
 class SB3Agent(Agent):
     """An on-policy algorithm of SB3.
@@ -190,7 +193,7 @@ class SB3Agent(Agent):
         try:
             yield
         except (ValueError, RuntimeError) as error:
-            if not any(sign in str(error) for sign in ("satisfy the constraint", "overflow")):
+            if not any(sign in str(error) for sign in NOT_FINITE):
                 raise
             raise ConfigurationError(
                 f"The policy of {self.name} diverged: its probabilities are not finite with "
