@@ -30,11 +30,13 @@ class Elites:
     A sequence that is found again with another reward counts with its first one.
 
     Attributes:
-        size: most sequences kept.
+        size: most sequences kept; None = all.
+        name: what its arrays are called in a checkpoint.
         queue: tokens -> the sequence.
     """
 
-    size: int
+    size: int | None
+    name: str = "elite"
     queue: dict[tuple[int, ...], Elite] = field(default_factory=dict)
 
     def add(self, batch: Batch) -> None:
@@ -64,7 +66,7 @@ class Elites:
         """For a checkpoint."""
         batch = self.batch()
         names = ("tokens", "masks", "lengths", "rewards")
-        return {f"elite.{name}": getattr(batch, name) for name in names}
+        return {f"{self.name}.{name}": getattr(batch, name) for name in names}
 
     def load(self, arrays: Any) -> None:
         """Put back what ``arrays`` returned.
@@ -74,7 +76,7 @@ class Elites:
         """
         names = ("tokens", "masks", "lengths", "rewards")
         try:
-            saved = Batch(**{name: arrays[f"elite.{name}"] for name in names})
+            saved = Batch(**{name: arrays[f"{self.name}.{name}"] for name in names})
         except KeyError as error:
             raise CheckpointError(f"The checkpoint lacks {error}.") from error
         self.queue = {}

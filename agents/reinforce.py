@@ -6,10 +6,12 @@ m architectures per update, R_k the reward of architecture k, which every one of
 credited with in full (the paper has no discount), and b an exponential moving average of *previous*
 rewards: it never contains a reward of the batch whose advantage it forms.
 
-Two additions, off unless asked for, make it find more with a few hundred children: advantages of
+Three additions, off unless asked for, make it find more with a few hundred children: advantages of
 unit size, which make learning rate, entropy and elites independent of the spread of rewards; and
 priority queue training (``agents.elites``), which raises the likelihood of the best found so far,
-so that an entropy bonus that keeps the search wide does not lose them again.
+so that an entropy bonus that keeps the search wide does not lose them again; and sampling without
+replacement (``agents.unseen``), which spends no child on what is known. The gradient is then that
+of the policy at samples that are not quite the policy's.
 """
 
 import math
@@ -29,6 +31,7 @@ from agents.elites import Elites
 from agents.plan import make_plan
 from agents.streams import EpisodeStreams, draw, positions_of
 from agents.torch_state import load_optimiser, one_thread, optimiser_arrays
+from agents.unseen import Unseen
 from nas_env.errors import CheckpointError, ConfigurationError
 from nas_env.kinds import check_kinds
 
@@ -54,6 +57,9 @@ class ReinforceSettings:
             decay, this batch included) of their squares. The paper does not.
         elite_size: K of priority queue training; 0, as in the paper, is without.
         elite_weight: weight of the mean log-likelihood of the elites in the objective.
+        avoid_repeats: write no architecture twice, as long as the policy leaves new ones a chance
+            of 1e-9. Costs a forward pass over all known architectures per update. The paper has no
+            such rule.
     """
 
     learning_rate: float = 6e-4
@@ -66,6 +72,7 @@ class ReinforceSettings:
     unit_advantages: bool = False
     elite_size: int = 0
     elite_weight: float = 0.5
+    avoid_repeats: bool = False
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -105,6 +112,7 @@ class ReinforceAgent(Agent):
         self.baseline = MovingBaseline(self.settings.baseline_decay)
         self.squares = MovingBaseline(self.settings.baseline_decay)  # of advantages
         self.elites = Elites(self.settings.elite_size)
+        self.unseen = Unseen(self.controller) if self.settings.avoid_repeats else None
         self.optimiser = torch.optim.Adam(
             self.controller.parameters(), lr=self.settings.learning_rate
         )
@@ -125,6 +133,8 @@ class ReinforceAgent(Agent):
                 f"{self.settings.learning_rate:g}. Start a new run with a lower learning_rate or a "
                 "gradient_clip; with the same store, no child is trained twice."
             )
+        if self.unseen is not None:
+            return self.unseen.draw(probabilities, observations, generators)
         return draw(probabilities, generators)
 
     def learn(self, batch: Batch) -> dict[str, float]:
@@ -148,6 +158,8 @@ class ReinforceAgent(Agent):
             self.optimiser.step()
         self.baseline.update(batch.rewards)
         self.sampler.forget()
+        if self.unseen is not None:
+            self.unseen.add(batch)
         return {
             "loss": loss.item(),
             "baseline": used,
@@ -174,7 +186,7 @@ class ReinforceAgent(Agent):
         return -episode_log_p.mean()
 
     def state(self) -> AgentState:
-        """Weights, Adam's moments, baseline, elites, and how many episodes were begun."""
+        """Weights, Adam's moments, baseline, elites, known episodes, and how many were begun."""
         arrays = {
             f"weight.{name}": value.detach().numpy().copy()
             for name, value in self.controller.named_parameters()
@@ -189,6 +201,9 @@ class ReinforceAgent(Agent):
             "baseline": self.baseline.to_json(),
             "squares": self.squares.to_json(),
         }
+        if self.unseen is not None:
+            arrays |= self.unseen.known.arrays()
+            values["longest"] = self.unseen.length
         return AgentState(arrays, values)
 
     def load_state(self, state: AgentState) -> None:
@@ -210,6 +225,9 @@ class ReinforceAgent(Agent):
         self.squares = MovingBaseline.from_json(state.values["squares"])
         if self.settings.elite_size:
             self.elites.load(state.arrays)
+        if self.unseen is not None:
+            self.unseen.known.load(state.arrays)
+            self.unseen.forget(int(state.values["longest"]))
         self.streams.forget(int(state.values["episodes"]))
         self.sampler.forget()
 

@@ -15,6 +15,7 @@ HYPER_PARAMETERS = (
     "unit_advantages",
     "elite_size",
     "elite_weight",
+    "avoid_repeats",
     "population",
     "tournament",
     "n_epochs",
@@ -98,6 +99,8 @@ class TrainOptions:
     (0: none, as in the paper)."""
     elite_weight: float | None = None
     """reinforce: weight of the elites' log-likelihood. Default: the preset's."""
+    avoid_repeats: bool | None = None
+    """reinforce: train no architecture twice. Default: the preset's (no, as in the paper)."""
     population: int | None = None
     """evolution: architectures alive. Default: the preset's."""
     tournament: int | None = None
