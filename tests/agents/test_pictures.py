@@ -99,7 +99,7 @@ def test_the_film_shows_children_that_were_trained_in_frames_of_one_size(
     assert taken[-1].number == 40 and all(0 <= shot.child < shot.number for shot in taken)
     path = write_film(history, record.episodes, tmp_path / "film.gif")
     with Image.open(path) as film:
-        assert film.n_frames > 1  # type: ignore[attr-defined]
+        assert getattr(film, "n_frames", 1) > 1
 
 
 def test_a_users_own_space_is_drawn_by_the_names_in_its_architectures(tmp_path: Path) -> None:
