@@ -13,6 +13,10 @@ class ConfigurationError(NasEnvError, ValueError):
     """An argument, option or combination of settings that cannot be used."""
 
 
+class UnknownArgumentError(ConfigurationError, TypeError):
+    """A keyword argument that nothing has; in Python's words, which other libraries look for."""
+
+
 class MissingDependencyError(NasEnvError, ImportError):
     """An optional package is needed for what was asked."""
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from nas_env.envs.lazy_evaluator import LazyEvaluator
-from nas_env.errors import ConfigurationError
+from nas_env.errors import ConfigurationError, UnknownArgumentError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction, Task
 from nas_env.evaluation.factory import EXECUTORS, make_evaluator
@@ -91,15 +91,16 @@ class ChildSettings(ABC):
         """Settings from keyword arguments.
 
         Raises:
-            ConfigurationError: an unknown name, or a value that cannot be used.
+            UnknownArgumentError: an unknown name.
+            ConfigurationError: a value that cannot be used.
         """
         allowed = [field.name for field in fields(cls)]
         for name in arguments:
             if name not in allowed:
                 near = difflib.get_close_matches(name, allowed, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise ConfigurationError(
-                    f"Unknown keyword argument {name!r}.{hint} Allowed: "
+                raise UnknownArgumentError(
+                    f"{cls.__name__} got an unexpected keyword argument {name!r}.{hint} Allowed: "
                     f"{', '.join(allowed)}, render_mode."
                 )
         return cls(**{name: _frozen(value) for name, value in arguments.items()})

@@ -121,6 +121,12 @@ def test_wrong_arguments_are_refused_at_once(arguments: dict[str, Any], message:
             make(**arguments)
 
 
+def test_an_argument_that_nothing_has_is_a_type_error_in_pythons_words() -> None:
+    """TorchRL tries ``frameskip`` and takes it back when it reads this."""
+    with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'"):
+        gym.make("NAS-Digits-v0", frameskip=1)
+
+
 def test_a_data_set_that_is_not_there_is_an_error_when_the_first_child_needs_it(
     tmp_path: Path,
 ) -> None:
