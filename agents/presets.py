@@ -51,7 +51,7 @@ class Preset:
         return dict(self.agents.get(agent, {}))
 
 
-SMALL_BUDGET = {"learning_rate": 2e-2, "unit_advantages": True, "entropy_coefficient": 0.6}
+SMALL_BUDGET = {"learning_rate": 2e-2, "unit_advantages": True, "entropy_coefficient": 0.4}
 """REINFORCE with a hundred to a thousand children or so."""
 SMALL_POPULATION = {"population": 24, "tournament": 8}
 """Evolution with a hundred or two children: half of them must be mutations of good ones."""
