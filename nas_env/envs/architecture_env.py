@@ -28,7 +28,7 @@ from nas_env.errors import InvalidTokenError, ResetNeededError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.reward import Reward, identity
-from nas_env.rendering.picture import Pixels
+from nas_env.rendering.shapes import Pixels
 from nas_env.rendering.text import draw_tokens
 from nas_env.space.layout import SearchSpace
 

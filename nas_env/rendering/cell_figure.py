@@ -8,20 +8,8 @@ in above its node, after the activation ("cell inject").
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nas_env.rendering.picture import (
-    FAINT,
-    INK,
-    PAPER,
-    SOFT,
-    Box,
-    Item,
-    Line,
-    Picture,
-    Text,
-    centred,
-    fitted,
-    sheet,
-)
+from nas_env.rendering.picture import Picture, sheet
+from nas_env.rendering.shapes import FAINT, INK, PAPER, SOFT, Box, Item, Line, Text, centred, fitted
 from nas_env.rendering.table import UNKNOWN
 from nas_env.space.cell import CellSpace
 from nas_env.space.cell_architecture import CellArchitecture

@@ -6,18 +6,17 @@ For a user's own search space, of which nothing else is known; also any text, li
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nas_env.rendering.picture import (
+from nas_env.rendering.picture import Picture, sheet
+from nas_env.rendering.shapes import (
     FAINT,
     INK,
     PAPER,
     SOFT,
     Box,
     Item,
-    Picture,
     Text,
     centred,
     fitted,
-    sheet,
     text_width,
 )
 

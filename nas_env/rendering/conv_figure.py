@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from nas_env.rendering.conv_lines import Lines, colour_of
 from nas_env.rendering.conv_rows import LayerRow, NetworkRows
-from nas_env.rendering.picture import (
+from nas_env.rendering.picture import Picture, sheet
+from nas_env.rendering.shapes import (
     FAINT,
     INK,
     PAPER,
@@ -16,11 +17,9 @@ from nas_env.rendering.picture import (
     Box,
     Item,
     Line,
-    Picture,
     Text,
     centred,
     fitted,
-    sheet,
     text_width,
 )
 from nas_env.rendering.table import UNKNOWN, in_words

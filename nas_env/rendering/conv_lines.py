@@ -7,7 +7,8 @@ left, to odd ones on the right. It has the colour of the layer that reads.
 from collections.abc import Iterator, Sequence
 
 from nas_env.rendering.conv_rows import NetworkRows
-from nas_env.rendering.picture import FAINT, SOFT, Box, Line, Picture, Point
+from nas_env.rendering.picture import Picture
+from nas_env.rendering.shapes import FAINT, SOFT, Box, Line, Point
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa3377", "#b58900", "#2a9fd6", "#6a4fb3", "#8c564b")
 """Of the layers that read, in turn: told apart by colour-blind people too."""

@@ -7,19 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_env.rendering.conv_rows import LAYER_NAMES
-from nas_env.rendering.picture import (
-    INK,
-    SOFT,
-    Box,
-    Grid,
-    Item,
-    Picture,
-    Point,
-    Text,
-    fitted,
-    sheet,
-    text_width,
-)
+from nas_env.rendering.picture import Picture, sheet
+from nas_env.rendering.shapes import INK, SOFT, Box, Grid, Item, Point, Text, fitted, text_width
 from nas_env.space.layout import Layout, Position
 
 COLOURS = (

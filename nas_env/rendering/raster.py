@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from nas_env.rendering.picture import (
+from nas_env.rendering.shapes import (
     PAPER,
     Box,
     Grid,
     Line,
-    Picture,
     Pixels,
     Point,
+    Sheet,
     Text,
     printable,
 )
@@ -41,7 +41,7 @@ STEPS = 48
 """Straight pieces of a curve."""
 
 
-def rasterise(picture: Picture, scale: float = 1.0) -> Pixels:
+def rasterise(picture: Sheet, scale: float = 1.0) -> Pixels:
     """See ``Picture.array``."""
     width, height = round(picture.width * scale), round(picture.height * scale)
     times = SMOOTH if width * height * SMOOTH**2 <= LARGEST else 1

@@ -3,14 +3,14 @@
 import math
 from html import escape
 
-from nas_env.rendering.picture import PAPER, Box, Grid, Item, Line, Picture, Point, Text, printable
+from nas_env.rendering.shapes import PAPER, Box, Grid, Item, Line, Point, Sheet, Text, printable
 
 FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
 ARROW = 6.0
 """Length of an arrow's head in pixels."""
 
 
-def picture_svg(picture: Picture) -> str:
+def picture_svg(picture: Sheet) -> str:
     """A whole SVG document, with a line for each item."""
     shapes = [item for item in picture.items if not isinstance(item, Text)]
     texts = [item for item in picture.items if isinstance(item, Text)]

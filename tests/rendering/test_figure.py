@@ -15,7 +15,8 @@ from nas_env.errors import ConfigurationError, InvalidArchitectureError
 from nas_env.rendering import raster
 from nas_env.rendering.conv_lines import arcs
 from nas_env.rendering.figure import draw_figure, draw_tokens_figure
-from nas_env.rendering.picture import Box, Picture, Text, sheet, text_width
+from nas_env.rendering.picture import Picture, sheet
+from nas_env.rendering.shapes import Box, Text, text_width
 from nas_env.space.cell import CellSpace
 from nas_env.space.conv import ConvSpace
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
