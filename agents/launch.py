@@ -9,11 +9,11 @@ from typing import Any
 from agents.environment import STORE, describe_environment, find_spec, open_environment
 from agents.play import AnyEnv
 from agents.presets import Preset, find_preset
+from agents.records.run_folder import RunFolder
 from agents.registry import resolved_options, unknown
-from agents.run_folder import RunFolder
 from agents.schedule import DepthSchedule
 from agents.search import Search, SearchSettings
-from agents.tracking import WandbTracker, run_suffix, sweep_id
+from agents.tracking.tracker import WandbTracker, run_suffix, sweep_id
 from agents.train_options import TrainOptions
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, RunFolderError
 

@@ -16,7 +16,10 @@ Named = str | type[Any] | None
 """A class, or "module:class" of one that is imported when it is needed."""
 
 _TABLE: dict[str, tuple[Named, Named]] = {  # name -> (agent, settings)
-    "reinforce": ("agents.reinforce:ReinforceAgent", "agents.reinforce:ReinforceSettings"),
+    "reinforce": (
+        "agents.reinforce.agent:ReinforceAgent",
+        "agents.reinforce.agent:ReinforceSettings",
+    ),
     "random": ("agents.random_search:RandomSearchAgent", None),
     "evolution": ("agents.evolution:EvolutionAgent", "agents.evolution:EvolutionSettings"),
 }

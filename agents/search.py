@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from agents.agent import Agent, Problem
-from agents.checkpoint import Checkpoint
 from agents.environment import (
     describe_environment,
     open_environment,
@@ -27,10 +26,11 @@ from agents.episode import Episode, SearchResult
 from agents.observer import Observers, SearchStart
 from agents.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.progress import Tally, make_display
-from agents.provenance import command_line, hardware, versions
+from agents.records.checkpoint import Checkpoint
+from agents.records.provenance import command_line, hardware, versions
+from agents.records.run_folder import RunFolder
 from agents.registry import make_agent, resolved_options
-from agents.report import report_at_end
-from agents.run_folder import RunFolder
+from agents.reports.report import report_at_end
 from agents.schedule import DepthSchedule
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
 from nas_env.kinds import check_kinds
@@ -266,7 +266,7 @@ class Search:
         tally: Tally,
         better: bool,
     ) -> None:
-        """Logs first, checkpoint last: see ``agents.run_folder``."""
+        """Logs first, checkpoint last: see ``agents.records.run_folder``."""
         sizes = folder.record(fresh, row)
         if better:
             folder.write_best(self.episodes)

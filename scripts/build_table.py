@@ -24,7 +24,7 @@ import numpy as np
 import tyro
 
 from agents.command import run_command, run_script
-from agents.provenance import command_line, hardware, versions
+from agents.records.provenance import command_line, hardware, versions
 from nas_env.data.test_split import load_test_images
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Job

@@ -21,8 +21,7 @@ import numpy as np
 import tyro
 
 from agents.command import run_command, run_script
-from agents.comparison import Comparison
-from agents.comparison_report import (
+from agents.comparison.report import (
     CONTROL,
     Page,
     best_test_figures,
@@ -32,13 +31,14 @@ from agents.comparison_report import (
     table_text,
     verdict_rows,
 )
-from agents.comparison_run import ComparisonRunner, Contest, Found, folder_errors, parse_contender
+from agents.comparison.run import ComparisonRunner, Contest, Found, folder_errors, parse_contender
+from agents.comparison.statistics import Comparison
 from agents.environment import find_spec
-from agents.files import write_durably
 from agents.launch import FAMILIES
-from agents.provenance import command_line, hardware, versions
+from agents.records.files import write_durably
+from agents.records.provenance import command_line, hardware, versions
 from agents.registry import register_agents
-from agents.report_sections import hardware_line
+from agents.reports.sections import hardware_line
 from baselines.table import AGENTS as BASELINES
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.table import index_of

@@ -21,9 +21,9 @@ import tyro
 
 import nas_env
 from agents.command import run_command, run_script
-from agents.film import write_film
-from agents.report_data import read_record
-from agents.token_shares import draw_history, read_history
+from agents.reports.data import read_record
+from agents.reports.film import write_film
+from agents.reports.token_shares import draw_history, read_history
 from nas_env.errors import ConfigurationError
 from nas_env.rendering.picture import FORMATS
 

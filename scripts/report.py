@@ -18,7 +18,7 @@ if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
 import tyro
 
 from agents.command import run_command, run_script
-from agents.report import write_report
+from agents.reports.report import write_report
 
 
 @dataclass(frozen=True)

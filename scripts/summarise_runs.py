@@ -15,7 +15,7 @@ if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
 import tyro
 
 from agents.command import run_script
-from agents.summary import block_table, by_agent, difference, read_run
+from agents.reports.summary import block_table, by_agent, difference, read_run
 from nas_env.errors import NasEnvError
 
 

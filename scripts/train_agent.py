@@ -21,9 +21,9 @@ import tyro
 from agents.command import run_command, run_script
 from agents.episode import SearchResult
 from agents.launch import Launch, prepare, stored_options
+from agents.records.run_folder import describe
 from agents.registry import register_agents
-from agents.run_folder import describe
-from agents.sweep_flags import plain_flags
+from agents.tracking.sweep_flags import plain_flags
 from agents.train_options import TrainOptions
 from baselines.table import AGENTS as BASELINES
 

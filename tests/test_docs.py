@@ -99,8 +99,8 @@ def test_every_option_is_explained(agent: str) -> None:
 
 
 def test_what_tracking_adds_is_explained() -> None:
-    from agents.tracking_figures import Figures
-    from tests.agents.test_tracking import episode
+    from agents.tracking.figures import Figures
+    from tests.agents.tracking.test_tracker import episode
 
     figures = Figures()
     figures.add([episode(1, 0.5), episode(2, None, "timeout")])

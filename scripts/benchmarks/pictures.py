@@ -13,10 +13,10 @@ import torch
 
 import nas_env
 from agents.episode import Episode
-from agents.film import write_film
 from agents.presets import IMAGE
-from agents.run_folder import RunFolder
-from agents.token_shares import draw_history, read_history
+from agents.records.run_folder import RunFolder
+from agents.reports.film import write_film
+from agents.reports.token_shares import draw_history, read_history
 from nas_env.rendering.figure import draw_tokens_figure
 from nas_env.space.conv import ConvSpace
 from scripts.benchmarks.measure import Clock

@@ -13,9 +13,9 @@ import gymnasium as gym
 from agents.episode import Episode, SearchResult
 from agents.observer import SearchStart
 from agents.presets import find_preset
-from agents.report import write_report
+from agents.reports.report import write_report
 from agents.search import Search, SearchSettings
-from agents.tracking import WandbTracker
+from agents.tracking.tracker import WandbTracker
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.checkpoint import load_checkpoint
+from agents.records.checkpoint import load_checkpoint
 from nas_env.evaluation.store import EvaluationStore
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.random_search import RandomSearchAgent
-from agents.reinforce import ReinforceAgent
+from agents.reinforce.agent import ReinforceAgent
 from nas_env.errors import CheckpointError
 
 

@@ -12,8 +12,8 @@ import pytest
 
 import agents
 import nas_env
-from agents.checkpoint import load_checkpoint
 from agents.episode import SearchResult
+from agents.records.checkpoint import load_checkpoint
 from nas_env.errors import CheckpointError, ConfigurationError, RunFolderError
 
 SPACE = nas_env.ChoiceSpace(

@@ -10,7 +10,7 @@ import gymnasium as gym
 import pytest
 
 import nas_env
-from agents.checkpoint import load_checkpoint
+from agents.records.checkpoint import load_checkpoint
 from baselines.sb3_settings import PPOSettings
 from baselines.table import AGENTS
 from nas_env.evaluation.evaluation import Evaluation, MetricName

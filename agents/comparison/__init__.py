@@ -1,0 +1,1 @@
+"""Agents against each other over paired seeds."""

@@ -1,0 +1,242 @@
+"""Running the searches of a comparison, each once, and keeping what they found.
+
+One ``.npz`` file a search, written when it is finished. Searches that train children also have a
+run folder, so that they resume where they were killed, and share one store: no child is trained
+twice. A search on a table takes seconds and is simply repeated.
+"""
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.comparison.statistics import Trace
+from agents.environment import find_spec
+from agents.episode import Episode
+from agents.presets import find_preset
+from agents.records.run_folder import RunFolder
+from agents.registry import resolved_options
+from agents.search import run_search
+from nas_env.errors import ConfigurationError, RunFolderError
+
+RUNS, TRACES = "runs", "traces"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An agent with its hyper-parameters.
+
+    Attributes:
+        label: as it was written: ``reinforce`` or ``reinforce:learning_rate=6e-4``.
+        name: the agent.
+        options: hyper-parameters, all of them.
+    """
+
+    label: str
+    name: str
+    options: Mapping[str, Any]
+
+    @property
+    def file_name(self) -> str:
+        """The label with what file systems dislike replaced."""
+        return re.sub(r"[^A-Za-z0-9_.=-]+", "_", self.label)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is compared.
+
+    Attributes:
+        env: id of the environment.
+        arguments: of the environment.
+        children: budget of each search.
+        children_per_update: architectures per update.
+    """
+
+    env: str
+    children: int
+    children_per_update: int = 8
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def identity(self, contender: Contender, seed: int) -> dict[str, Any]:
+        """What must be equal for a finished search to be taken as this one."""
+        return {
+            "env": self.env,
+            "arguments": dict(self.arguments),
+            "children_per_update": self.children_per_update,
+            "agent": contender.name,
+            "options": dict(contender.options),
+            "seed": seed,
+        }
+
+
+def parse_contender(text: str, preset: str, family: str) -> Contender:
+    """``NAME`` or ``NAME:option=value,option=value``; the preset gives the other options.
+
+    Raises:
+        ConfigurationError: an unknown agent or option, or text of another form.
+    """
+    name, _, rest = text.partition(":")
+    given: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        option, equals, value = part.partition("=")
+        try:
+            given[option] = json.loads(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ConfigurationError(
+                f"An agent is written NAME or NAME:option=number,option=number; got {text!r}."
+            )
+    resolved_options(name, {})  # an unknown agent is named as such
+    options = {**find_preset(preset, family).options(name), **given}
+    return Contender(text, name, resolved_options(name, options))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finished search: its trace, and the tokens of its children.
+
+    Attributes:
+        trace: what it found.
+        tokens: (children, positions) padded with -1.
+    """
+
+    trace: Trace
+    tokens: NDArray[np.int64]
+
+
+class ComparisonRunner:
+    """Runs what has not been run yet.
+
+    Args:
+        contest: what is compared.
+        folder: where everything is kept.
+    """
+
+    def __init__(self, contest: Contest, folder: Path) -> None:
+        self.contest = contest
+        self.folder = folder
+        entry = str(find_spec(contest.env).entry_point)
+        self.looks_up = "table_env" in entry
+
+    def run(self, contender: Contender, seed: int) -> Found:
+        """The search of one agent with one seed, from its file or now.
+
+        Raises:
+            RunFolderError: the folder holds another comparison, or cannot be written.
+        """
+        path = self.folder / TRACES / f"{contender.file_name}-{seed}.npz"
+        identity = self.contest.identity(contender, seed)
+        found = self._read(path, identity, contender)
+        if found is None:
+            episodes, metric_name = self._search(contender, seed)
+            with folder_errors(self.folder):
+                _write(path, episodes, {**identity, "metric_name": metric_name})
+            found = self._read(path, identity, contender)
+            assert found is not None
+        return found
+
+    def _search(self, contender: Contender, seed: int) -> tuple[Sequence[Episode], str]:
+        contest, run_dir = self.contest, None
+        resume = False
+        arguments = dict(contest.arguments)
+        if not self.looks_up:
+            run_dir = self.folder / RUNS / f"{contender.file_name}-{seed}"
+            arguments.setdefault("store", str((self.folder / "store.sqlite").resolve()))
+            resume = RunFolder(run_dir).exists()
+        env = _open(contest.env, contest.children_per_update, arguments)
+        try:
+            result = run_search(
+                env,
+                contender.name,
+                contest.children,
+                contest.children_per_update,
+                seed,
+                run_dir,
+                resume=resume,
+                **contender.options,
+            )
+            metric_name = str(getattr(env.unwrapped, "metric_name", "metric"))
+        finally:
+            env.close()
+        return result.episodes, metric_name
+
+    def _read(self, path: Path, identity: Mapping[str, Any], contender: Contender) -> Found | None:
+        """A finished search, cut to the budget; None if there is none that is long enough."""
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                about = json.loads(str(arrays["about"]))
+                values = {name: arrays[name] for name in arrays.files if name != "about"}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise RunFolderError(
+                f"{path} is damaged ({error!r}): delete it to repeat it."
+            ) from error
+        metric_name = str(about.pop("metric_name", "metric"))
+        if about != json.loads(json.dumps(identity)):
+            raise RunFolderError(
+                f"{path} is of another comparison: {about}, not {dict(identity)}. Name another "
+                "folder."
+            )
+        count = self.contest.children
+        if len(values["models"]) < count:
+            return None
+        cut = {name: value[:count] for name, value in values.items()}
+        tokens = cut.pop("tokens")
+        trace = Trace(contender.label, int(identity["seed"]), **cut, metric_name=metric_name)
+        return Found(trace, tokens)
+
+
+@contextmanager
+def folder_errors(folder: Path) -> Iterator[None]:
+    """Turn an error of the disk into one clear message.
+
+    Raises:
+        RunFolderError: in place of an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"The folder {folder} cannot be written: {error.strerror or error}. Searches that are "
+            "finished are kept: free space or mend the permissions and start again, or name "
+            "another --folder."
+        ) from error
+
+
+def _open(env_id: str, num_envs: int, arguments: Mapping[str, Any]) -> Any:
+    spec = find_spec(env_id)
+    if spec.vector_entry_point is not None:
+        return gym.make_vec(spec, num_envs=num_envs, **arguments)
+    return gym.make(spec, **arguments)
+
+
+def _write(path: Path, episodes: Sequence[Episode], about: Mapping[str, Any]) -> None:
+    numbers: dict[Any, int] = {}
+    names = [episode.architecture or episode.tokens for episode in episodes]
+    longest = max(len(episode.tokens) for episode in episodes)
+    tokens = np.full((len(episodes), longest), -1, np.int16)
+    for row, episode in enumerate(episodes):
+        tokens[row, : len(episode.tokens)] = episode.tokens
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp.npz")
+    np.savez_compressed(
+        temporary,
+        models=np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64),
+        metrics=np.array([np.nan if e.metric is None else e.metric for e in episodes]),
+        rewards=np.array([episode.reward for episode in episodes]),
+        seconds=np.array([episode.train_seconds for episode in episodes]),
+        tokens=tokens,
+        about=np.array(json.dumps(about)),
+    )
+    temporary.replace(path)

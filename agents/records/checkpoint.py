@@ -1,0 +1,123 @@
+"""Checkpoints: the agent's arrays (npz) and everything else (JSON), replaced as one.
+
+The JSON file names the array file and its digest, so renaming the JSON file is the instant at
+which the new checkpoint takes the old one's place. It ends with a digest of itself: an edited
+checkpoint would resume a search that nobody ran. Nothing is pickled: loading never runs code.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.agent import AgentState
+from agents.records.files import TEMPORARY, write_durably
+from nas_env.errors import CheckpointError
+
+FORMAT = 2
+INDEX = "checkpoint.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A search between two updates.
+
+    Attributes:
+        update: updates done.
+        children: children finished.
+        elapsed_s: wall-clock seconds searched, over all resumes.
+        sizes: bytes of each log file that belong to this checkpoint.
+        agent: the agent's state.
+    """
+
+    update: int
+    children: int
+    elapsed_s: float
+    sizes: dict[str, int]
+    agent: AgentState
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint in ``folder``.
+
+    Raises:
+        OSError: it cannot be written; the old checkpoint is then still there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    np.savez(content, **checkpoint.agent.arrays)  # type: ignore[arg-type]
+    name = f"agent-{checkpoint.update:08d}.npz"
+    write_durably(folder / name, content.getvalue())
+    index = {
+        "format": FORMAT,
+        "update": checkpoint.update,
+        "children": checkpoint.children,
+        "elapsed_s": checkpoint.elapsed_s,
+        "sizes": checkpoint.sizes,
+        "arrays": name,
+        "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
+        "agent": checkpoint.agent.values,
+    }
+    index["index_sha256"] = _index_digest(index)
+    write_durably(folder / INDEX, json.dumps(index, indent=1).encode())
+    for old in [*folder.glob("agent-*.npz"), *folder.glob(f"*{TEMPORARY}")]:
+        if old.name != name:
+            with contextlib.suppress(OSError):
+                old.unlink()
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """The checkpoint in ``folder``; None if none was ever written.
+
+    Raises:
+        CheckpointError: it is damaged, or of another format.
+    """
+    path = folder / INDEX
+    if not path.exists():
+        return None
+    try:
+        index = json.loads(path.read_text())
+        if index["format"] != FORMAT:
+            raise CheckpointError(
+                f"{path} has format {index['format']}, this version reads {FORMAT}. "
+                "Resume with the version that wrote it."
+            )
+        if index.pop("index_sha256") != _index_digest(index):
+            raise CheckpointError(_damaged(path, "it is not what was written"))
+        content = (folder / index["arrays"]).read_bytes()
+        if hashlib.sha256(content).hexdigest() != index["sha256"]:
+            raise CheckpointError(_damaged(path, f"{index['arrays']} is not what was written"))
+        return Checkpoint(
+            update=int(index["update"]),
+            children=int(index["children"]),
+            elapsed_s=float(index["elapsed_s"]),
+            sizes={str(name): int(size) for name, size in index["sizes"].items()},
+            agent=AgentState(_arrays(content), dict(index["agent"])),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(_damaged(path, f"{type(error).__name__}: {error}")) from error
+
+
+def _index_digest(index: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
+
+
+def _arrays(content: bytes) -> dict[str, Any]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _damaged(path: Path, what: str) -> str:
+    return (
+        f"The checkpoint {path} is damaged ({what}). Restore the run folder from a copy, or start "
+        "the search again in a new one: with the same seed and store, finished children are not "
+        "trained again."
+    )

@@ -1,0 +1,1 @@
+"""The paper's agent: REINFORCE with an LSTM controller."""

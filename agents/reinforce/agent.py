@@ -1,0 +1,237 @@
+"""REINFORCE with an LSTM controller (Zoph & Le 2017, section 3.2).
+
+    gradient = 1/m sum_k sum_t grad log P(a_t | a_1 .. a_{t-1}) (R_k - b)
+
+m architectures per update, R_k the reward of architecture k, which every one of its decisions is
+credited with in full (the paper has no discount), and b an exponential moving average of *previous*
+rewards: it never contains a reward of the batch whose advantage it forms.
+
+Three additions, off unless asked for, make it find more with a few hundred children: advantages of
+unit size, which make learning rate, entropy and elites independent of the spread of rewards; and
+priority queue training (``elites``), which raises the likelihood of the best found so far,
+so that an entropy bonus that keeps the search wide does not lose them again; and sampling without
+replacement (``unseen``), which spends no child on what is known. The gradient is then that
+of the policy at samples that are not quite the policy's.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.agent import Agent, AgentState, Batch, Observations, Problem
+from agents.agent_state import check_owner, owner
+from agents.reinforce.baseline import MovingBaseline
+from agents.reinforce.controller import Controller, ControllerSizes
+from agents.reinforce.elites import Elites
+from agents.reinforce.plan import make_plan
+from agents.reinforce.sampler import ControllerSampler
+from agents.reinforce.torch_state import load_optimiser, one_thread, optimiser_arrays
+from agents.reinforce.unseen import Unseen
+from agents.streams import EpisodeStreams, draw, positions_of
+from nas_env.errors import CheckpointError, ConfigurationError
+from nas_env.kinds import check_kinds
+
+SMALLEST_SCALE = 1e-8
+"""Advantages are not blown up further where all rewards are equal."""
+
+
+@dataclass(frozen=True)
+class ReinforceSettings:
+    """Hyper-parameters of REINFORCE; the defaults are the paper's.
+
+    Attributes:
+        learning_rate: of Adam (paper: 6e-4 for CIFAR-10, 5e-4 for Penn Treebank).
+        baseline_decay: share of the old average that stays when one more reward enters the
+            baseline (.95 in the authors' next paper; this one gives no figure).
+        entropy_coefficient: weight of the mean entropy per episode in the objective. 0, as in the
+            paper; it must be small against the spread of rewards.
+        gradient_clip: largest norm of the gradient; None, as in the paper, does not clip.
+        hidden_size: units of each LSTM layer (paper: 35).
+        lstm_layers: LSTM layers (paper: 2).
+        init_range: weights start uniformly in +-init_range (paper: .08).
+        unit_advantages: divide advantages by the root of the moving average (of the baseline's
+            decay, this batch included) of their squares. The paper does not.
+        elite_size: K of priority queue training; 0, as in the paper, is without.
+        elite_weight: weight of the mean log-likelihood of the elites in the objective.
+        avoid_repeats: write no architecture twice, as long as the policy leaves new ones a chance
+            of 1e-9. Costs a forward pass over all known architectures per update. The paper has no
+            such rule.
+    """
+
+    learning_rate: float = 6e-4
+    baseline_decay: float = 0.95
+    entropy_coefficient: float = 0.0
+    gradient_clip: float | None = None
+    hidden_size: int = 35
+    lstm_layers: int = 2
+    init_range: float = 0.08
+    unit_advantages: bool = False
+    elite_size: int = 0
+    elite_weight: float = 0.5
+    avoid_repeats: bool = False
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        limits = {
+            "learning_rate must be > 0": self.learning_rate > 0,
+            "baseline_decay must lie in [0, 1)": 0 <= self.baseline_decay < 1,
+            "entropy_coefficient must be >= 0": self.entropy_coefficient >= 0,
+            "gradient_clip must be > 0 or None": self.gradient_clip is None
+            or self.gradient_clip > 0,
+            "hidden_size must be >= 1": self.hidden_size >= 1,
+            "lstm_layers must be >= 1": self.lstm_layers >= 1,
+            "init_range must be > 0": self.init_range > 0,
+            "elite_size must be >= 0": self.elite_size >= 0,
+            "elite_weight must be > 0": self.elite_weight > 0,
+        }
+        for rule, holds in limits.items():
+            if not holds:
+                raise ConfigurationError(f"{rule}, got {getattr(self, rule.split()[0])!r}.")
+
+
+class ReinforceAgent(Agent):
+    """Samples architectures from an LSTM and makes the better ones likelier."""
+
+    name = "reinforce"
+
+    def __init__(
+        self, problem: Problem, seed: int = 0, settings: ReinforceSettings | None = None
+    ) -> None:
+        self.problem = problem
+        self.settings = settings or ReinforceSettings()
+        sizes = ControllerSizes(
+            self.settings.hidden_size, self.settings.lstm_layers, self.settings.init_range
+        )
+        self.controller = Controller(make_plan(problem), sizes, seed)
+        self.sampler = ControllerSampler(self.controller)
+        self.streams = EpisodeStreams(seed)
+        self.baseline = MovingBaseline(self.settings.baseline_decay)
+        self.squares = MovingBaseline(self.settings.baseline_decay)  # of advantages
+        self.elites = Elites(self.settings.elite_size)
+        self.unseen = Unseen(self.controller) if self.settings.avoid_repeats else None
+        self.optimiser = torch.optim.Adam(
+            self.controller.parameters(), lr=self.settings.learning_rate
+        )
+
+    def act(self, observations: Observations) -> NDArray[np.int64]:
+        """Sample each row's token from the policy.
+
+        Raises:
+            ConfigurationError: the weights have grown beyond all numbers.
+        """
+        generators = self.streams.generators(positions_of(observations))
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
+            probabilities = self.sampler.probabilities(observations)  # (batch, actions)
+        if not np.isfinite(probabilities).all():
+            raise ConfigurationError(
+                f"The controller diverged: its probabilities are not finite after "
+                f"{self.streams.started - len(generators)} episodes with learning_rate "
+                f"{self.settings.learning_rate:g}. Start a new run with a lower learning_rate or a "
+                "gradient_clip; with the same store, no child is trained twice."
+            )
+        if self.unseen is not None:
+            return self.unseen.draw(probabilities, observations, generators)
+        return draw(probabilities, generators)
+
+    def learn(self, batch: Batch) -> dict[str, float]:
+        """One Adam step on the batch; then its rewards enter the baseline."""
+        advantages = self.baseline.advantages(batch.rewards)
+        used = self.baseline.value if self.baseline.weight else float(batch.rewards.mean())
+        if self.settings.unit_advantages:
+            self.squares.update(advantages**2)
+            advantages = advantages / max(math.sqrt(self.squares.value), SMALLEST_SCALE)
+        self.elites.add(batch)
+        self.optimiser.zero_grad(set_to_none=False)
+        with one_thread():
+            loss, entropy = self._loss(batch, advantages)
+            if self.settings.elite_size:
+                loss = loss + self.settings.elite_weight * self._elite_loss()
+            loss.backward()  # type: ignore[no-untyped-call]
+            limit = self.settings.gradient_clip
+            norm = torch.nn.utils.clip_grad_norm_(
+                self.controller.parameters(), torch.inf if limit is None else limit
+            )
+            self.optimiser.step()
+        self.baseline.update(batch.rewards)
+        self.sampler.forget()
+        if self.unseen is not None:
+            self.unseen.add(batch)
+        return {
+            "loss": loss.item(),
+            "baseline": used,
+            "entropy": entropy.item(),
+            "gradient_norm": norm.item(),
+        }
+
+    def _loss(self, batch: Batch, advantages: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """The loss whose gradient is the module's formula, negated; and mean entropy per token."""
+        log_p, entropies = self.controller(batch.tokens, batch.masks)  # (episodes, longest)
+        steps = _steps(batch)
+        episode_log_p = log_p.masked_fill(~steps, 0.0).sum(dim=1)  # (episodes,)
+        loss = -(torch.from_numpy(advantages) * episode_log_p).mean()
+        entropies = entropies.masked_fill(~steps, 0.0)
+        if self.settings.entropy_coefficient:
+            loss = loss - self.settings.entropy_coefficient * entropies.sum(dim=1).mean()
+        return loss, entropies.sum() / steps.sum()
+
+    def _elite_loss(self) -> Tensor:
+        """Minus the mean log-likelihood of the elites."""
+        batch = self.elites.batch()
+        log_p, _ = self.controller(batch.tokens, batch.masks)  # (elites, longest)
+        episode_log_p: Tensor = log_p.masked_fill(~_steps(batch), 0.0).sum(dim=1)  # (elites,)
+        return -episode_log_p.mean()
+
+    def state(self) -> AgentState:
+        """Weights, Adam's moments, baseline, elites, known episodes, and how many were begun."""
+        arrays = {
+            f"weight.{name}": value.detach().numpy().copy()
+            for name, value in self.controller.named_parameters()
+        }
+        arrays |= optimiser_arrays(self.optimiser, self.controller)
+        if self.settings.elite_size:
+            arrays |= self.elites.arrays()
+        values = {
+            "owner": owner(self.name, self.problem),
+            "settings": asdict(self.settings),
+            "episodes": self.streams.started,
+            "baseline": self.baseline.to_json(),
+            "squares": self.squares.to_json(),
+        }
+        if self.unseen is not None:
+            arrays |= self.unseen.known.arrays()
+            values["longest"] = self.unseen.length
+        return AgentState(arrays, values)
+
+    def load_state(self, state: AgentState) -> None:
+        """Continue after ``state``."""
+        check_owner(state, self.name, self.problem)
+        if state.values.get("settings") != asdict(self.settings):
+            raise CheckpointError(
+                f"The checkpoint has settings {state.values.get('settings')}, "
+                f"this agent {asdict(self.settings)}."
+            )
+        with torch.no_grad():
+            for name, parameter in self.controller.named_parameters():
+                array = state.arrays.get(f"weight.{name}")
+                if array is None or array.shape != tuple(parameter.shape):
+                    raise CheckpointError(f"The checkpoint has no weights that fit {name}.")
+                parameter.copy_(torch.from_numpy(array))
+        load_optimiser(self.optimiser, self.controller, state.arrays)
+        self.baseline = MovingBaseline.from_json(state.values["baseline"])
+        self.squares = MovingBaseline.from_json(state.values["squares"])
+        if self.settings.elite_size:
+            self.elites.load(state.arrays)
+        if self.unseen is not None:
+            self.unseen.known.load(state.arrays)
+            self.unseen.forget(int(state.values["longest"]))
+        self.streams.forget(int(state.values["episodes"]))
+        self.sampler.forget()
+
+
+def _steps(batch: Batch) -> Tensor:
+    """(episodes, longest) bool: what is no padding."""
+    return torch.from_numpy(np.arange(batch.tokens.shape[1]) < batch.lengths[:, None])

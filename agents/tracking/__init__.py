@@ -1,0 +1,1 @@
+"""A search recorded with Weights & Biases."""

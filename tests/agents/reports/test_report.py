@@ -1,0 +1,195 @@
+"""What a report promises: one file that shows a run truly, and clear words where there is none."""
+
+import json
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import agents
+import agents.episode
+from agents.records.provenance import command_line, hardware
+from agents.reports.averages import across_seeds, best_so_far, running_mean
+from agents.reports.chart import linear_ticks, log_ticks, short, thin
+from agents.reports.cost import MacCounter
+from agents.reports.data import different_architectures, pareto_front, read_record
+from agents.reports.report import report_at_end, write_report
+from agents.reports.sections import repeat_command
+from agents.train_options import TrainOptions
+from nas_env.child.cost import conv_cost
+from nas_env.errors import ConfigurationError, RunFolderError
+from nas_env.space.architecture_json import architecture_from_json
+
+ROOT = Path(__file__).parents[3]
+
+
+def play(architecture: Any, seed: int) -> float:
+    """More filters are better; a few children fail, with text that HTML must not obey."""
+    filters: list[int] = [layer.filters for layer in architecture.layers]
+    if filters[0] == 24 and filters[1] == 24:
+        raise ValueError("bad <script>alert(1)</script>")
+    return sum(filters) / (64 * len(filters))
+
+
+def search(folder: Path, agent: str = "random", seed: int = 0, children: int = 40) -> Path:
+    env = gym.make_vec("NAS-Digits-v0", num_envs=8, evaluator=play)
+    agents.run_search(env, agent=agent, children=children, seed=seed, run_dir=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return search(tmp_path_factory.mktemp("runs") / "random-0")
+
+
+def test_a_finished_search_leaves_a_report(run: Path) -> None:
+    text = (run / "report.html").read_text()
+    best = read_record(run).run.best(40)
+    assert f"<b>{best:.4f}</b>" in text
+    for part in ("Learning", "Architectures", "Top 20", "Failures", "Where this comes from"):
+        assert part in text
+    assert text.count("class='chart'") >= 2
+
+
+def test_a_report_loads_nothing_and_obeys_no_text_of_the_run(run: Path) -> None:
+    text = (run / "report.html").read_text()
+    assert "bad &lt;script&gt;" in text
+    assert re.search(r"<script|<link|<img|@import|url\(|\b(src|href)=", text) is None
+
+
+def test_command_and_hardware_are_recorded_and_shown(run: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    assert config["command_line"] == command_line()
+    assert config["hardware"] == hardware()
+    assert config["hardware"]["cores"] >= 1 and config["hardware"]["processor"]
+    assert str(config["hardware"]["processor"]) in (run / "report.html").read_text()
+
+
+def test_a_run_resumes_on_another_machine_under_another_command(tmp_path: Path) -> None:
+    folder = search(tmp_path / "run", children=8)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"command_line": "python other.py", "hardware": {"processor": "another"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    env = gym.make_vec("NAS-Digits-v0", num_envs=8, evaluator=play)
+    found = agents.run_search(env, agent="random", children=16, run_dir=folder, resume=True)
+    assert len(found.episodes) == 16
+
+
+def test_several_runs_are_compared_by_agent_over_seeds(run: Path, tmp_path: Path) -> None:
+    folders = [run, search(tmp_path / "r1", seed=1), search(tmp_path / "e", "evolution")]
+    path = write_report(folders, tmp_path / "all.html")
+    text = path.read_text()
+    assert "random (2 seeds)" in text
+    assert "one standard error" in text
+    assert "evolution, seed 0" in text or "random, seed" in text
+
+
+def test_what_is_no_run_or_an_empty_one_is_a_clear_error(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="holds no run"):
+        write_report([tmp_path])
+    (tmp_path / "config.json").write_text((run / "config.json").read_text())
+    with pytest.raises(RunFolderError, match="no episodes yet"):
+        write_report([tmp_path])
+    with pytest.raises(ConfigurationError, match="No run folder given"):
+        write_report([])
+
+
+def test_runs_of_different_environments_are_not_mixed(run: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "episodes.csv"):
+        (tmp_path / name).write_text((run / name).read_text().replace("NAS-Digits-v0", "Other-v0"))
+    with pytest.raises(ConfigurationError, match=r"NAS-Digits-v0, Other-v0"):
+        write_report([run, tmp_path])
+
+
+def test_the_script_exits_with_2_for_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "report.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+
+
+def test_a_report_that_fails_does_not_fail_the_search(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        report_at_end(tmp_path)
+    assert "could not be written" in str(caught[0].message)
+
+
+def test_an_architecture_counts_once_with_the_mean_of_its_children(run: Path) -> None:
+    record = read_record(run)
+    found = different_architectures([record, record])
+    complete = {e.architecture for e in record.episodes if e.state == "complete"}
+    assert {one.episode.architecture for one in found} == complete
+    assert sum(one.times for one in found) == 2 * sum(m is not None for m in record.run.metrics)
+    assert [one.metric for one in found] == sorted((one.metric for one in found), reverse=True)
+
+
+def test_macs_are_counted_for_the_images_of_the_run_or_not_at_all(run: Path) -> None:
+    record = read_record(run)
+    episode = next(e for e in record.episodes if e.architecture)
+    architecture: Any = architecture_from_json(json.loads(episode.architecture))
+    cost = conv_cost(architecture, (1, 8, 8), 10)
+    counter = MacCounter(record.config)
+    trained = type(episode).from_row(
+        dict(zip(agents.episode.COLUMNS, episode.to_row(), strict=True))
+        | {"parameters": str(cost.parameters)}
+    )
+    assert counter(trained) == cost.macs
+    assert counter(episode) == 0  # its parameters, 0, are not those of this network
+
+
+def test_a_pareto_front_keeps_what_nothing_beats_in_both() -> None:
+    costs, metrics = [3.0, 1.0, 2.0, 2.0, 5.0], [0.9, 0.5, 0.4, 0.7, 0.9]
+    assert pareto_front(costs, metrics, lower=False) == [1, 3, 0]
+    assert pareto_front(costs, metrics, lower=True) == [1, 2]
+
+
+def test_curves_by_hand() -> None:
+    assert running_mean([1.0, None, 3.0, 5.0], 2) == {1: 1.0, 2: 1.0, 3: 3.0, 4: 4.0}
+    assert best_so_far([None, 2.0, 1.0, 3.0]) == {2: 2.0, 3: 2.0, 4: 3.0}
+    assert best_so_far([2.0, 1.0, 3.0], lower_is_better=True) == {1: 2.0, 2: 1.0, 3: 1.0}
+    band = across_seeds([{1: 1.0, 2: 2.0}, {2: 4.0, 3: 9.0}])
+    assert (band.numbers, band.mean, band.edges) == ((2,), [3.0], ([2.0], [4.0]))
+    assert across_seeds([{1: 1.0}]).edges is None
+
+
+def test_ticks_are_round_numbers_inside_the_axis() -> None:
+    assert linear_ticks(0.31, 0.72) == pytest.approx([0.4, 0.5, 0.6, 0.7])
+    assert linear_ticks(-1.2, 3.4) == [-1, 0, 1, 2, 3]
+    assert log_ticks(40_000, 1_100_000) == [50_000, 100_000, 200_000, 500_000, 1_000_000]
+    assert [short(v) for v in (0, 0.25, 1500, 2_000_000)] == ["0", "0.25", "1.5k", "2M"]
+    assert thin(3) == [0, 1, 2]
+    assert (len(thin(9000)), thin(9000)[-1]) == (400, 8999)
+
+
+def test_the_command_to_repeat_a_run_has_the_options_that_differ() -> None:
+    options = TrainOptions(agent="random", children=7, progress=False, run_dir=Path("x"))
+    repeat = repeat_command({"command": options.to_json()})
+    assert repeat == "python scripts/train_agent.py --agent random --children 7 --no-progress"
+    assert repeat_command({}) == ""
+
+
+def test_a_run_of_failures_alone_says_so_and_has_no_empty_table(tmp_path: Path) -> None:
+    def fail(architecture: Any, seed: int) -> float:
+        raise ValueError("no")
+
+    env = gym.make_vec("NAS-Digits-v0", num_envs=8, evaluator=fail)
+    agents.run_search(env, agent="random", children=8, run_dir=tmp_path / "run")
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert "No child was trained to its end" in text and "100.0%" in text
+    assert "Top 0" not in text
+
+
+def test_cells_of_a_perplexity_run_are_told_apart(tmp_path: Path) -> None:
+    env = gym.make_vec("NAS-PyDocs-v0", num_envs=8, evaluator=lambda _, seed: 100 + seed % 50)
+    agents.run_search(env, agent="random", children=24, run_dir=tmp_path / "run")
+    text = (tmp_path / "run" / "report.html").read_text()
+    lines = re.findall(r"<summary>(\d+ \w+ [^<]*(?:add|elem_mult)[^<]*)</summary>", text)
+    assert len(lines) == 20 and len(set(lines)) > 10
+    best = min(e.metric for e in read_record(tmp_path / "run").episodes if e.metric is not None)
+    assert f"<b>{best:.4f}</b>" in text
