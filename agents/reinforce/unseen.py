@@ -101,7 +101,8 @@ class Unseen:
         fits = batch.lengths > position
         fits &= (batch.tokens[:, :position] == prefix).all(axis=1)
         chances = np.exp(tail[fits, position])
-        return np.bincount(batch.tokens[fits, position], chances, minlength=actions)
+        mass: Array = np.bincount(batch.tokens[fits, position], chances, minlength=actions)
+        return mass
 
     def _tails(self) -> tuple[Batch, Array]:
         """Known sequences; (known, longest) log-probability of each from a position to its end."""
