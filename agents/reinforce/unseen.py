@@ -101,8 +101,8 @@ class Unseen:
         fits = batch.lengths > position
         fits &= (batch.tokens[:, :position] == prefix).all(axis=1)
         chances = np.exp(tail[fits, position])
-        mass: Array = np.bincount(batch.tokens[fits, position], chances, minlength=actions)
-        return mass
+        mass = np.bincount(batch.tokens[fits, position], chances, minlength=actions)
+        return mass.astype(np.float64)  # bincount's own type says integers
 
     def _tails(self) -> tuple[Batch, Array]:
         """Known sequences; (known, longest) log-probability of each from a position to its end."""
