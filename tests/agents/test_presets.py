@@ -36,6 +36,7 @@ def test_every_preset_names_a_recipe_and_options_that_exist(family: str, name: s
         if agent == "reinforce" and name == "paper":
             assert settings.entropy_coefficient == 0, "the paper's algorithm"
             assert not settings.unit_advantages and not settings.elite_size
+            assert not settings.avoid_repeats
         if agent == "evolution":
             assert settings.population <= preset.children / 2, "no time to evolve"
             assert {field.name for field in fields(settings)} == {"population", "tournament"}
