@@ -10,6 +10,8 @@ CONV = "nas_env.envs.conv_env:ConvEnv"
 CONV_VECTOR = "nas_env.envs.conv_env:ConvVectorEnv"
 CELL = "nas_env.envs.cell_env:CellEnv"
 CELL_VECTOR = "nas_env.envs.cell_env:CellVectorEnv"
+TABLE = "nas_env.envs.table_env:TableEnv"
+TABLE_VECTOR = "nas_env.envs.table_env:TableVectorEnv"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ REGISTRATIONS = (
         "NAS-CIFAR10-LayerTypes-v0", arguments={"dataset": "cifar10", "layer_types": True}
     ),
     Registration("NAS-Digits-v0", arguments={"dataset": "digits"}),
+    Registration("NAS-Digits-Table-v0", TABLE, TABLE_VECTOR, {"table": "digits"}),
     Registration("NAS-PTB-v0", CELL, CELL_VECTOR, {"dataset": "ptb"}),
     Registration(
         "NAS-PTB-MaxSin-v0",

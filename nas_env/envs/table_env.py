@@ -144,7 +144,7 @@ class TableEnv(TaskEnv):
     | `dataset` | `"digits"` | what is trained on, if the recipe trains |
     | `evaluator` | None | a function replaces the table; executors matter to training only |
     | `workers`, `store`, `device`, `data_dir` | | as in the other ids; for training only |
-    | `render_mode` | None | `"ansi"` or `"human"` |
+    | `render_mode` | None | `"ansi"`, `"rgb_array"` or `"human"` |
 
     A table of your own: `nas_env.evaluation.table_file.write_table`, then `table="my.npz"`; or
     without a file `ArchitectureEnv(space, TableEvaluator(Table(space, metrics)))`.
