@@ -112,7 +112,8 @@ def test_a_budget_that_is_too_small_to_tell_says_so(
     ("changes", "message"),
     [
         ({"agents": ("evolutoin",)}, "Did you mean 'evolution'"),
-        ({"agents": ("reinforce:learning_rate",)}, "NAME:option=number"),
+        ({"agents": ("reinforce:learning_rate",)}, "NAME:option=value"),
+        ({"agents": ("reinforce:avoid_repeats=True",)}, "'avoid_repeats=True' of"),
         ({"agents": ("reinforce:learning_rat=1",)}, "Did you mean 'learning_rate'"),
         ({"agents": ("reinforce:learning_rate=-1",)}, "learning_rate must be > 0"),
         ({"children": 0}, "children must be at least 1"),
