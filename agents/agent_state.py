@@ -1,12 +1,18 @@
 """Whose state a checkpoint is: the agent and the problem it was made for."""
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from agents.agent import AgentState, Problem
 from nas_env.errors import CheckpointError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def owner(name: str, problem: Problem) -> dict[str, Any]:
+
+def owner(
+    name: str, problem: Problem, settings: "DataclassInstance | None" = None
+) -> dict[str, Any]:
     """What must be equal for a state to fit: JSON-able."""
     layout = problem.layout
     names = None if layout is None else sorted({position.name for position in layout})
@@ -15,16 +21,19 @@ def owner(name: str, problem: Problem) -> dict[str, Any]:
         "positions": problem.num_positions,
         "actions": problem.num_actions,
         "choices": names,
+        "settings": None if settings is None else asdict(settings),
     }
 
 
-def check_owner(state: AgentState, name: str, problem: Problem) -> None:
-    """Refuse the state of another agent or of another problem.
+def check_owner(
+    state: AgentState, name: str, problem: Problem, settings: "DataclassInstance | None" = None
+) -> None:
+    """Refuse the state of another agent, of another problem, or with other hyper-parameters.
 
     Raises:
         CheckpointError: naming what differs.
     """
-    expected, found = owner(name, problem), state.values.get("owner")
+    expected, found = owner(name, problem, settings), state.values.get("owner")
     if not isinstance(found, dict):
         raise CheckpointError("The checkpoint does not say which agent wrote it: it is damaged.")
     for key, value in expected.items():

@@ -5,7 +5,7 @@ Algorithm 1. The strongest simple control beside random search.
 """
 
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.agent import Agent, AgentState, Batch, Observations, Problem
 from agents.agent_state import check_owner, owner
 from agents.streams import EpisodeStreams, masks_of, positions_of
-from nas_env.errors import CheckpointError, ConfigurationError
+from nas_env.errors import ConfigurationError
 from nas_env.kinds import check_kinds
 
 
@@ -130,20 +130,14 @@ class EvolutionAgent(Agent):
             "rewards": np.array([member.reward for member in self.population], np.float64),
         }
         values = {
-            "owner": owner(self.name, self.problem),
-            "settings": asdict(self.settings),
+            "owner": owner(self.name, self.problem, self.settings),
             "episodes": self.streams.started,
         }
         return AgentState(arrays, values)
 
     def load_state(self, state: AgentState) -> None:
         """Continue after ``state``."""
-        check_owner(state, self.name, self.problem)
-        if state.values.get("settings") != asdict(self.settings):
-            raise CheckpointError(
-                f"The checkpoint has settings {state.values.get('settings')}, "
-                f"this agent {asdict(self.settings)}."
-            )
+        check_owner(state, self.name, self.problem, self.settings)
         columns = (state.arrays[key] for key in ("tokens", "free", "lengths", "rewards"))
         self.population.clear()
         for tokens, free, length, reward in zip(*columns, strict=True):

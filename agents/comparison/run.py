@@ -94,8 +94,8 @@ def parse_contender(text: str, preset: str, family: str) -> Contender:
             equals = ""
         if not equals:
             raise ConfigurationError(
-                f"An agent is written NAME or NAME:option=value,option=value, each value as in JSON "
-                f"(0.01, true, null); {part!r} of {text!r} is not."
+                f"An agent is written NAME or NAME:option=value,option=value, each value as in "
+                f"JSON (0.01, true, null); {part!r} of {text!r} is not."
             )
     resolved_options(name, {})  # an unknown agent is named as such
     options = {**find_preset(preset, family).options(name), **given}

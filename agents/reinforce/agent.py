@@ -15,7 +15,7 @@ of the policy at samples that are not quite the policy's.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -195,8 +195,7 @@ class ReinforceAgent(Agent):
         if self.settings.elite_size:
             arrays |= self.elites.arrays()
         values = {
-            "owner": owner(self.name, self.problem),
-            "settings": asdict(self.settings),
+            "owner": owner(self.name, self.problem, self.settings),
             "episodes": self.streams.started,
             "baseline": self.baseline.to_json(),
             "squares": self.squares.to_json(),
@@ -208,12 +207,7 @@ class ReinforceAgent(Agent):
 
     def load_state(self, state: AgentState) -> None:
         """Continue after ``state``."""
-        check_owner(state, self.name, self.problem)
-        if state.values.get("settings") != asdict(self.settings):
-            raise CheckpointError(
-                f"The checkpoint has settings {state.values.get('settings')}, "
-                f"this agent {asdict(self.settings)}."
-            )
+        check_owner(state, self.name, self.problem, self.settings)
         with torch.no_grad():
             for name, parameter in self.controller.named_parameters():
                 array = state.arrays.get(f"weight.{name}")
