@@ -7,72 +7,16 @@ this module.
 import ctypes
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from nas_env.errors import ConfigurationError, ExecutorError
 from nas_env.evaluation.callable_evaluator import CallableTask
-from nas_env.evaluation.evaluation import Evaluation
-from nas_env.evaluation.evaluator import Job, Task
-from nas_env.evaluation.process_pool import ProcessExecutor, WorkerLimits
-from nas_env.space.choices import ChoiceArchitecture
-
-Function = Callable[[Any, int], float]
-MakePool = Callable[..., ProcessExecutor]
-
-
-@pytest.fixture
-def make_pool() -> Iterator[MakePool]:
-    made: list[ProcessExecutor] = []
-
-    def build(
-        task: Function | Task, workers: int = 2, limits: WorkerLimits | None = None
-    ) -> ProcessExecutor:
-        task = CallableTask(task, "test") if callable(task) else task
-        made.append(ProcessExecutor(task, workers, limits))
-        return made[-1]
-
-    yield build
-    for pool in made:
-        pool.close()
-
-
-def jobs(*units: int) -> list[Job]:
-    return [Job(ChoiceArchitecture({"units": unit}), seed=unit) for unit in units]
-
-
-def run(pool: ProcessExecutor, *units: int) -> dict[int, Evaluation]:
-    """Evaluations by ``units``."""
-    results = {units[index]: evaluation for index, evaluation in pool.run(jobs(*units))}
-    assert len(results) == len(units)
-    return results
-
-
-def gone(pid: int, within_s: float = 10.0) -> bool:
-    """Whether the process ends in time; a zombie has ended."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def wait_for(path: Path, within_s: float = 20.0) -> str:
-    deadline = time.monotonic() + within_s
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline, f"{path.name} did not appear"
-        time.sleep(0.02)
-    return path.read_text()
+from nas_env.evaluation.process_pool import WorkerLimits
+from tests.evaluation.pools import MakePool, gone, jobs, run, wait_for
 
 
 def test_no_worker_waits_for_another(make_pool: MakePool, tmp_path: Path) -> None:
@@ -266,61 +210,6 @@ def test_wrong_settings_found_while_training_reach_the_caller(make_pool: MakePoo
     with pytest.raises(ConfigurationError, match="no such optimiser") as caught:
         run(make_pool(function), 1)
     assert "in function" in str(caught.value.__cause__), "the worker's traceback is kept"
-
-
-def test_workers_that_die_at_start_are_one_clear_error(make_pool: MakePool) -> None:
-    class Dying(CallableTask):
-        def prepare(self) -> None:
-            os._exit(7)
-
-    with pytest.raises(ExecutorError, match=r"do not start.*preparing.*exit code 7"):
-        run(make_pool(Dying(lambda *_: 1.0, "x")), 1, 2)
-
-
-def test_a_process_that_cannot_be_started_is_one_clear_error(
-    make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.executable", "/no/such/python")
-    with pytest.raises(ExecutorError, match=r"Worker process 1 of 2 cannot be started.*fewer"):
-        run(make_pool(lambda *_: 1.0), 1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("where", ["starting", "preparing"])
-def test_workers_that_hang_at_start_are_one_clear_error(make_pool: MakePool, where: str) -> None:
-    class Hanging(CallableTask):
-        def __setstate__(self, state: dict[str, Any]) -> None:
-            self.__dict__.update(state)
-            time.sleep(60 * (where == "starting"))
-
-        def prepare(self) -> None:
-            time.sleep(60)
-
-    limits = WorkerLimits(start_timeout_s=1.0, prepare_timeout_s=0.3)
-    task = Hanging(lambda *_: 1.0, "x")
-    with pytest.raises(ExecutorError, match=rf"do not start.*{where}.*no answer within"):
-        run(make_pool(task, 1, limits), 1)
-
-
-def test_a_task_that_cannot_be_sent_says_so(make_pool: MakePool) -> None:
-    lock = threading.Lock()
-    with pytest.raises(ExecutorError, match=r"CallableTask cannot be sent.*local evaluator"):
-        run(make_pool(lambda *_: float(lock.locked())), 1)
-
-
-def test_a_task_larger_than_a_pipe_holds_arrives(make_pool: MakePool) -> None:
-    weights = os.urandom(3 * 2**20)
-    assert run(make_pool(lambda *_: float(len(weights)), 1), 1)[1].metric == 3 * 2**20
-
-
-def test_modules_that_only_the_parent_can_import_are_found(
-    make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "users_own_module.py").write_text("def measure(architecture, seed): return 0.125\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    import users_own_module  # type: ignore[import-not-found]
-
-    assert run(make_pool(users_own_module.measure), 1)[1].metric == 0.125
 
 
 @pytest.mark.slow
