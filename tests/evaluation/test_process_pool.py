@@ -294,7 +294,16 @@ def test_a_fork_starts_its_own_workers_and_leaves_the_parents_alone(make_pool: M
 
 
 @pytest.mark.slow
-def test_dozens_of_workers(make_pool: MakePool) -> None:
-    results = run(make_pool(lambda *_: float(os.getpid()), workers=32), *range(200))
+def test_dozens_of_workers_train_at_once(make_pool: MakePool, tmp_path: Path) -> None:
+    """Each of 32 children ends only when all 32 have started, and 168 more follow them."""
+
+    def function(architecture: Any, seed: int) -> float:
+        (tmp_path / str(seed)).touch()
+        deadline = time.monotonic() + 240
+        while len(list(tmp_path.iterdir())) < 32 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return float(len(list(tmp_path.iterdir())))
+
+    results = run(make_pool(function, workers=32), *range(200))
     assert all(item.state == "complete" for item in results.values())
-    assert len({item.metric for item in results.values()}) > 8
+    assert all((results[seed].metric or 0.0) >= 32 for seed in range(32))

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, get_args
 import pytest
 
 from agents.train_options import TrainOptions
-from tests.scripts.wandb_stub import WandbStub
+from tests.scripts.wandb_stub import Run, WandbStub
 
 yaml: Any = import_module("yaml")  # of wandb; it has no annotations
 ROOT = Path(__file__).parents[2]
@@ -72,12 +73,14 @@ def command(stub: WandbStub, folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def copied(folder: Path) -> Path:
-    """The sweep over agents on the digits, for another working folder."""
-    sweep = yaml.safe_load((ROOT / "scripts/sweeps/compare_agents_digits.yaml").read_text())
-    path = folder / "sweep.yaml"
+def sweep_and_agent(stub: WandbStub, folder: Path, name: str) -> str:
+    """``wandb sweep FILE``, then ``wandb agent ID`` as it printed; what the agent said."""
+    sweep = yaml.safe_load((ROOT / f"scripts/sweeps/{name}.yaml").read_text())
+    path = folder / "sweep.yaml"  # of another working folder
     path.write_text(yaml.safe_dump({**sweep, "program": str(ROOT / sweep["program"])}))
-    return path
+    found = re.search(r"wandb agent (\S+)", command(stub, folder, "sweep", str(path)))
+    assert found is not None
+    return command(stub, folder, "agent", re.sub(r"\x1b\[\d*m", "", found[1]))
 
 
 @pytest.mark.slow
@@ -97,11 +100,12 @@ def test_wandb_sweep_and_wandb_agent_run_and_stop_trials(tmp_path: Path) -> None
         {**shared, "agent": "reinfroce", "seed": 0, "children": 4},
         {**shared, "agent": "random", "seed": 2, "children": 100_000},
     ]
-    with WandbStub(trials, stop=(4,)) as stub:
-        told = command(stub, tmp_path, "sweep", str(copied(tmp_path)))
-        found = re.search(r"wandb agent (\S+)", told)
-        assert found is not None
-        told = command(stub, tmp_path, "agent", re.sub(r"\x1b\[\d*m", "", found[1]))
+
+    def stops(name: str, runs: Mapping[str, Run]) -> bool:
+        return name == "trial4" and bool(runs[name].history)
+
+    with WandbStub(trials, stops) as stub:
+        told = sweep_and_agent(stub, tmp_path, "compare_agents_digits")
     assert "learning-rate" in told.replace("_", "-")  # the wrong value, named
     assert "Unknown agent: 'reinfroce'. Did you mean 'reinforce'?" in told
     assert "Traceback" not in told
@@ -118,3 +122,51 @@ def test_wandb_sweep_and_wandb_agent_run_and_stop_trials(tmp_path: Path) -> None
     (folder,) = (tmp_path / "runs").glob("*-trial4")
     assert json.loads((folder / "checkpoint" / "checkpoint.json").read_text())["update"] > 0
     assert len([a for a in stub.artifacts if a["artifactTypeName"] == "search"]) == 3
+
+
+def hyperband_stops(
+    mine: Sequence[float], all_runs: Iterable[Sequence[float]], min_iter: int, eta: int
+) -> bool:
+    """Whether Hyperband ends a run, as in wandb's package ``sweeps`` 0.3 for ``min_iter``.
+
+    At the last band (``min_iter * eta**k`` values) that a run has reached, its value must be no
+    worse than the best 1/eta of the values that all runs had there. Written anew because that
+    package needs a numpy older than 2.
+    """
+    band = min_iter
+    while band * eta <= len(mine):
+        band *= eta
+    if band > len(mine):
+        return False
+    there = sorted((run[band - 1] for run in all_runs if len(run) >= band), reverse=True)
+    return mine[band - 1] < there[len(there) // eta]
+
+
+@pytest.mark.slow
+def test_hyperband_ends_a_poor_run_of_the_early_stopping_sweep(tmp_path: Path) -> None:
+    """Decided by the rule that wandb's server applies, on what our runs log."""
+    config = yaml.safe_load((ROOT / "scripts/sweeps/early_stopping.yaml").read_text())
+    assert config["metric"]["goal"] == "maximize"
+
+    def stops(name: str, runs: Mapping[str, Run]) -> bool:
+        rows = {key: [row[config["metric"]["name"]] for row in runs[key].history] for key in runs}
+        limits = config["early_terminate"]
+        return hyperband_stops(rows[name], rows.values(), limits["min_iter"], limits["eta"])
+
+    shared = {"env": "NAS-Digits-Table-v0", "agent": "reinforce", "progress": False}
+    shared |= {"avoid_repeats": False}
+    trials = [
+        {**shared, "seed": 0, "children": 8 * 320, "learning_rate": 1.0e-2},
+        {**shared, "seed": 1, "children": 8 * 320, "learning_rate": 1.0e-2},
+        {**shared, "seed": 2, "children": 8 * 2560, "learning_rate": 1.0e-7},
+    ]
+    with WandbStub(trials, stops) as stub:
+        sweep_and_agent(stub, tmp_path, "early_stopping")
+    assert {name: run.exit_code for name, run in stub.runs.items()} == dict.fromkeys(
+        ("trial0", "trial1", "trial2"), 0
+    )
+    updates = [len(run.history) for run in stub.runs.values()]
+    assert updates[:2] == [320, 320]
+    assert 4 <= updates[2] < 512  # beyond it there is nobody to be compared with
+    (folder,) = (tmp_path / "runs").glob("*-trial2")
+    assert (folder / "checkpoint" / "checkpoint.json").exists()

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,19 +27,22 @@ class Run:
     exit_code: int | None = None
 
 
+Stops = Callable[[str, Mapping[str, Run]], bool]
+
+
 class WandbStub:
     """Hands out trials one after another and records the runs.
 
     Args:
         trials: the parameters of each trial.
-        stop: numbers of the trials to stop once they have logged something.
+        stops: whether the running trial of this name is to be stopped, given all runs.
 
     Attributes:
         mute: once set, connections are taken and nothing is answered.
     """
 
-    def __init__(self, trials: Sequence[dict[str, Any]] = (), stop: tuple[int, ...] = ()) -> None:
-        self.trials, self.stop = trials, stop
+    def __init__(self, trials: Sequence[dict[str, Any]] = (), stops: Stops | None = None) -> None:
+        self.trials, self.stops = trials, stops
         self.mute, self._over = threading.Event(), threading.Event()
         self.sweep: str = ""
         self.runs: dict[str, Run] = {}
@@ -101,10 +104,10 @@ class WandbStub:
         return {"agentHeartbeat": {"agent": {"id": "a1"}, "commands": commands}}
 
     def _commands(self, states: dict[str, str]) -> list[dict[str, Any]]:
-        number = self._given - 1
-        if f"trial{number}" in states:
-            if number in self.stop and self.runs.get(f"trial{number}", Run()).history:
-                return [{"id": "c", "type": "stop", "run_id": f"trial{number}"}]
+        running = f"trial{self._given - 1}"
+        if running in states:
+            if self.stops is not None and running in self.runs and self.stops(running, self.runs):
+                return [{"id": "c", "type": "stop", "run_id": running}]
             return []
         if self._given == len(self.trials):
             return [{"id": "c", "type": "exit"}]
