@@ -19,6 +19,7 @@ from agents.comparison.statistics import (
     verdict,
 )
 from agents.reports.chart import COLOURS, Axes, Series, chart
+from agents.reports.curves import metric_label
 from agents.reports.page import note, page, pairs, section, table
 from agents.reports.summary import estimate
 
@@ -153,7 +154,8 @@ def figure_6(comparison: Comparison, about: Page) -> list[str]:
             series.append(_series(agent, bootstrap(curves, comparison.checkpoints), index))
         ends = [comparison.checkpoints[0], comparison.children]
         series.append(Series("", ends, [0.0, 0.0], "#5b6675", "dashed"))
-        label = f"better {comparison.metric_name} by"
+        unit = " (fraction)" if comparison.metric_name == "accuracy" else ""
+        label = f"{comparison.metric_name} better by{unit}"
         charts.append(chart(f"top {count} unique models", Axes("children", label), series))
     return charts
 
@@ -164,7 +166,7 @@ def learning_charts(comparison: Comparison, about: Page) -> list[str]:
     charts = []
     for name, figure in kinds.items():
         bands = {a: bootstrap(figure(a), comparison.checkpoints) for a in comparison.agents}
-        label = f"validation {comparison.metric_name}"
+        label = metric_label(comparison.metric_name)
         lines = [_series(a, band, i) for i, (a, band) in enumerate(bands.items())]
         charts.append(chart(f"{name}", Axes("children", label), lines))
         timed = [_timed(comparison, a, band, i) for i, (a, band) in enumerate(bands.items())]

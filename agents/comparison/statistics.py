@@ -172,7 +172,10 @@ class Verdict:
         """In words."""
         if self.seeds < 2:
             return "one seed cannot tell: run more"
-        size = f"{self.mean:+.4g} ± {self.half_width:.2g}"
+        error = self.half_width
+        known = 0.0 < error < math.inf
+        places = max(0, 1 - math.floor(math.log10(error))) if known else 4
+        size = f"{self.mean:+.{places}f} ± {error:.{places}f}"  # two digits of the error
         if self.since is not None:
             return f"better from {self.since:,} children on (at the end {size})"
         if self.mean < -self.half_width:

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
+from agents.reports.ticks import linear_ticks, log_ticks, tick_texts
+
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#5b5b5b")
 """Told apart by people with any colour vision (Okabe and Ito); yellow darkened for white paper."""
 WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 14, 44
+RIGHT, TOP, BOTTOM = 12, 14, 44
+LETTER, LABEL, INSET = 10, 25, 6
+"""Room for a letter of a tick (at the largest size a page sets), for the label of the y axis, and
+between the axis and the first point."""
 MOST_POINTS = 400
 """Points of a line that are drawn: about one a pixel."""
 
@@ -25,7 +30,8 @@ class Series:
         xs: ascending for lines.
         ys: as many.
         colour: CSS colour.
-        style: ``"line"``, ``"dashed"``, ``"dots"``, or ``"front"``: a thin staircase.
+        style: ``"line"``, ``"dashed"``, ``"dots"``, or ``"front"``: a thin staircase with a ring
+            around each point.
         band: lower and upper edge of a band around a line.
         labels: a tool tip for each dot.
     """
@@ -58,13 +64,14 @@ class Axes:
 
 @dataclass(frozen=True)
 class Scale:
-    """Data -> pixels along one axis."""
+    """Data -> pixels along one axis, and its ticks; ``whole``: at whole numbers alone."""
 
     low: float
     high: float
     start: float
     stop: float
     log: bool = False
+    whole: bool = False
 
     def __call__(self, value: float) -> float:
         """Pixel of a value."""
@@ -76,6 +83,14 @@ class Scale:
     def _range(self) -> tuple[float, float]:
         return self.low, self.high
 
+    def ticks(self, about: int) -> dict[float, str]:
+        """Where a tick is -> how it is written."""
+        if self.log:
+            found = log_ticks(self.low, self.high)
+        else:
+            found = linear_ticks(self.low, self.high, about, 1.0 if self.whole else 0.0)
+        return dict(zip(found, tick_texts(found), strict=True))
+
 
 def chart(title: str, axes: Axes, series: Sequence[Series]) -> str:
     """A ``<figure>``: title, SVG, legend.
@@ -86,13 +101,16 @@ def chart(title: str, axes: Axes, series: Sequence[Series]) -> str:
     head = f"<figure><h3>{escape(title)}</h3>"
     if not shown:
         return f"{head}<p class='note'>Nothing to show: no child was trained.</p></figure>"
-    x, y = _scales(axes, shown)
+    y = _y_scale(axes, shown)
+    left = _room(axes, y)
+    x = _x_scale(axes, shown, left)
+    inside = f"{left} {TOP} {WIDTH - left - RIGHT} {HEIGHT - TOP - BOTTOM}"
     parts = [
         f"<svg class='chart' viewBox='0 0 {WIDTH} {HEIGHT}' role='img' "
         f"aria-label='{escape(title, quote=True)}'>",
-        _grid(axes, x, y),
-        f"<svg x='{LEFT}' y='{TOP}' width='{WIDTH - LEFT - RIGHT}' height='{HEIGHT - TOP - BOTTOM}'"
-        f" viewBox='{LEFT} {TOP} {WIDTH - LEFT - RIGHT} {HEIGHT - TOP - BOTTOM}'>",
+        _grid(axes, x, y, left),
+        f"<svg x='{left}' y='{TOP}' width='{WIDTH - left - RIGHT}' height='{HEIGHT - TOP - BOTTOM}'"
+        f" viewBox='{inside}'>",
         *(_band(one, x, y) for one in shown if one.band),
         *(_mark(one, x, y) for one in shown),
         "</svg></svg>",
@@ -100,18 +118,26 @@ def chart(title: str, axes: Axes, series: Sequence[Series]) -> str:
     return f"{head}{''.join(parts)}{_legend(shown)}</figure>"
 
 
-def _scales(axes: Axes, series: Sequence[Series]) -> tuple[Scale, Scale]:
+def _y_scale(axes: Axes, series: Sequence[Series]) -> Scale:
+    low, high = axes.y_limits or _limits(series)
+    return Scale(low, high, HEIGHT - BOTTOM, TOP)
+
+
+def _room(axes: Axes, y: Scale) -> int:
+    """Left of the y axis: as much as its label and its longest tick need."""
+    longest = max((len(text) for text in y.ticks(5).values()), default=0)
+    return (LABEL if axes.y_label else 0) + LETTER * longest + 12
+
+
+def _x_scale(axes: Axes, series: Sequence[Series], start: int) -> Scale:
     xs = [x for one in series for x in one.xs]
     left, right = min(xs), max(xs)
     if axes.log_x:
         left, right = left / 1.15, right * 1.15
     elif left == right:
         left, right = left - 0.5, right + 0.5
-    low, high = axes.y_limits or _limits(series)
-    return (
-        Scale(left, right, LEFT + 6, WIDTH - RIGHT - 6, axes.log_x),
-        Scale(low, high, HEIGHT - BOTTOM, TOP),
-    )
+    whole = all(float(x).is_integer() for x in xs)
+    return Scale(left, right, start + INSET, WIDTH - RIGHT - INSET, axes.log_x, whole)
 
 
 def _limits(series: Sequence[Series]) -> tuple[float, float]:
@@ -123,52 +149,23 @@ def _limits(series: Sequence[Series]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers within a range, one, two or five times a power of ten apart."""
-    raw = (high - low) / about
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    count = math.floor(high / step + 1e-9) - first + 1
-    return [(first + index) * step for index in range(count)]
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within a range; powers alone where they are many."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if math.log10(high / low) < 2.5 else (1,)
-    return [m * 10.0**p for p in powers for m in steps if low <= m * 10.0**p <= high]
-
-
-def short(value: float) -> str:
-    """A number in few characters.
-
-    >>> [short(v) for v in (0, 0.25, 1500, 2_000_000)]
-    ['0', '0.25', '1.5k', '2M']
-    """
-    for limit, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / limit:.4g}{sign}"
-    return f"{0.0 if abs(value) < 1e-12 else value:.4g}"
-
-
-def _grid(axes: Axes, x: Scale, y: Scale) -> str:
+def _grid(axes: Axes, x: Scale, y: Scale, left: int) -> str:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
-    for tick in linear_ticks(y.low, y.high):
+    for tick, text in y.ticks(5).items():
         at = y(tick)
-        parts.append(f"<path class='grid' d='M{LEFT} {at:.1f}H{right}'/>")
-        parts.append(f"<text x='{LEFT - 7}' y='{at + 4:.1f}' class='end'>{short(tick)}</text>")
-    for tick in log_ticks(x.low, x.high) if x.log else linear_ticks(x.low, x.high, 6):
+        parts.append(f"<path class='grid' d='M{left} {at:.1f}H{right}'/>")
+        parts.append(f"<text x='{left - 7}' y='{at + 4:.1f}' class='end'>{text}</text>")
+    for tick, text in x.ticks(6).items():
         at = x(tick)
         parts.append(f"<path class='grid' d='M{at:.1f} {TOP}V{bottom}'/>")
-        parts.append(f"<text x='{at:.1f}' y='{bottom + 17}' class='middle'>{short(tick)}</text>")
+        parts.append(f"<text x='{at:.1f}' y='{bottom + 17}' class='middle'>{text}</text>")
     middle = (TOP + bottom) / 2
-    parts.append(f"<path class='axis' d='M{LEFT} {TOP}V{bottom}H{right}'/>")
+    parts.append(f"<path class='axis' d='M{left} {TOP}V{bottom}H{right}'/>")
     parts.append(
-        f"<text x='{(LEFT + right) / 2}' y='{HEIGHT - 7}' class='middle name'>"
+        f"<text x='{(left + right) / 2}' y='{HEIGHT - 7}' class='middle name'>"
         f"{escape(axes.x_label)}</text>"
-        f"<text transform='translate(13 {middle}) rotate(-90)' class='middle name'>"
+        f"<text transform='translate(16 {middle}) rotate(-90)' class='middle name'>"
         f"{escape(axes.y_label)}</text>"
     )
     return "".join(parts)
@@ -200,7 +197,11 @@ def _mark(series: Series, x: Scale, y: Scale) -> str:
     if series.style == "front":
         steps = [f"{x(a):.1f} {y(b):.1f}" for a, b in _stairs(series.xs, series.ys)]
         line, look = "L".join(steps), f"stroke='{series.colour}' stroke-width='1.5'"
-        return f"<path d='M{line}' fill='none' {look}/>"
+        rings = "".join(
+            f"<circle cx='{x(a):.1f}' cy='{y(b):.1f}' r='5.2'/>"
+            for a, b in zip(series.xs, series.ys, strict=True)
+        )
+        return f"<g fill='none' {look}><path d='M{line}'/>{rings}</g>"
     dash = " stroke-dasharray='6 4'" if series.style == "dashed" else ""
     line = "L".join(_points(series.xs, series.ys, x, y))
     dot = "h.01" if len(series.xs) == 1 else ""
@@ -236,14 +237,15 @@ _KEYS: dict[Style, str] = {
     "line": "<path d='M1 6H21' stroke='{0}' stroke-width='2.5'/>",
     "dashed": "<path d='M1 6H21' stroke='{0}' stroke-width='2.5' stroke-dasharray='6 3'/>",
     "dots": "<circle cx='11' cy='6' r='3.5' fill='{0}' opacity='.6'/>",
-    "front": "<path d='M1 10H11V3H21' stroke='{0}' stroke-width='1.5' fill='none'/>",
+    "front": "<path d='M1 6H6.5M15.5 6H21' stroke='{0}' stroke-width='1.5'/>"
+    "<circle cx='11' cy='6' r='4.5' stroke='{0}' stroke-width='1.5' fill='none'/>",
 }
 
 
 def _legend(series: Sequence[Series]) -> str:
     keys = [
-        f"<span><svg width='22' height='12' viewBox='0 0 22 12'>{_KEYS[s.style].format(s.colour)}"
-        f"</svg> {escape(s.name)}</span>"
+        "<span><svg aria-hidden='true' width='22' height='12' viewBox='0 0 22 12'>"
+        f"{_KEYS[s.style].format(s.colour)}</svg> {escape(s.name)}</span>"
         for s in series
         if s.name
     ]

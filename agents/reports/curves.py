@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from agents.reports.averages import across_seeds, best_so_far, running_mean, window_of
 from agents.reports.chart import COLOURS, Axes, Series, chart
 from agents.reports.data import Found, RunRecord, pareto_front
+from agents.reports.page import note
 
 NOT_OF_THE_AGENT = (
     *("update", "children", "tokens", "elapsed_s", "failed"),
@@ -14,13 +15,13 @@ NOT_OF_THE_AGENT = (
 MOST_CIRCLES = 1500
 
 
-def metric_label(record: RunRecord) -> str:
-    """The metric with its unit, for an axis."""
+def metric_label(name: str) -> str:
+    """A metric with its unit, for an axis."""
     known = {
         "accuracy": "validation accuracy (fraction)",
         "perplexity": "validation perplexity",
     }
-    return known.get(record.metric_name, record.metric_name)
+    return known.get(name, name)
 
 
 def by_agent(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
@@ -34,7 +35,7 @@ def by_agent(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
 def learning_curves(records: Sequence[RunRecord]) -> list[str]:
     """Charts of metric and reward per child: of one run with every child, of several by agent."""
     window = window_of([record.run for record in records])
-    label, lower = metric_label(records[0]), records[0].run.lower_is_better
+    label, lower = metric_label(records[0].metric_name), records[0].run.lower_is_better
     metrics = [record.run.metrics for record in records]
     rewards = [[episode.reward for episode in record.episodes] for record in records]
     if len(records) == 1:
@@ -112,7 +113,10 @@ def agent_figures(record: RunRecord) -> list[str]:
 
 
 def pareto_charts(found: Sequence[Found]) -> list[str]:
-    """Metric against parameters, and against MACs where they are known."""
+    """Metric against parameters, and against MACs where they are known.
+
+    Where all architectures cost the same, as cells of one size do, words instead of a chart.
+    """
     costs = {
         "parameters": [one.episode.parameters for one in found],
         "multiply-accumulates per example": [one.macs for one in found],
@@ -127,6 +131,10 @@ def pareto_charts(found: Sequence[Found]) -> list[str]:
 def _pareto(name: str, points: Sequence[tuple[Found, int]]) -> str:
     first = points[0][0]
     lower = first.record.run.lower_is_better
+    title = f"{first.record.metric_name} against {name}"
+    if len({cost for _, cost in points}) == 1:
+        whose = f"All {len(points):,} architectures have" if len(points) > 1 else "It has"
+        return f"<figure><h3>{title}</h3>{note(f'{whose} {points[0][1]:,} {name}.')}</figure>"
     front = pareto_front([cost for _, cost in points], [one.metric for one, _ in points], lower)
     shown = sorted({*range(min(len(points), MOST_CIRCLES)), *front})  # points: best first
     series = [
@@ -136,8 +144,8 @@ def _pareto(name: str, points: Sequence[tuple[Found, int]]) -> str:
     xs, ys = [points[i][1] for i in front], [points[i][0].metric for i in front]
     series.append(Series("not beaten in both", xs, ys, "#1c2430", "front"))
     limits = _limits([one.metric for one, _ in points], ys)
-    axes = Axes(name, metric_label(first.record), log_x=True, y_limits=limits)
-    return chart(f"{first.record.metric_name} against {name}", axes, series)
+    axes = Axes(name, metric_label(first.record.metric_name), log_x=True, y_limits=limits)
+    return chart(title, axes, series)
 
 
 def _dots(points: Sequence[tuple[Found, int]], agent: str, index: int, cost: str) -> Series:

@@ -8,7 +8,7 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-main{max-width:1120px;margin:0 auto;padding:24px 16px 48px}
+main{max-width:1160px;margin:0 auto;padding:24px 16px 48px}
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}
 h2{font-size:1.15rem;margin:0 0 12px}
 h3{font-size:.95rem;margin:0 0 6px;overflow-wrap:anywhere}
@@ -22,12 +22,13 @@ margin-top:18px}
 .tile{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
 .tile b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums;line-height:1.3}
 .tile span{color:var(--soft);font-size:.85rem}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:20px}
-.small{grid-template-columns:repeat(auto-fit,minmax(min(100%,280px),1fr))}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,430px),1fr));gap:20px}
+.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,280px),1fr))}
 figure{margin:0;min-width:0}
 .chart{width:100%;height:auto;display:block}
 .chart text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;
 fill:var(--soft)}
+.small .chart text{font-size:16px}
 .chart .name{fill:var(--ink)}
 .chart .middle{text-anchor:middle}
 .chart .end{text-anchor:end}
@@ -39,13 +40,18 @@ fill:var(--soft)}
 padding-left:10%}
 .legend svg{vertical-align:-1px}
 .drawings{display:flex;flex-wrap:wrap;gap:20px}
-.drawings figure{max-width:100%}
-.drawing{overflow-x:auto;border:1px solid var(--line);border-radius:8px;padding:10px}
-.drawing>svg{max-width:100%;height:auto;display:block;margin:0 auto}
+.drawings figure{width:min-content;min-width:min(100%,300px);max-width:100%}
+.drawing,.scroll{overflow-x:auto;background:
+linear-gradient(90deg,var(--paper) 60%,#fff0) left/32px 100% no-repeat local,
+linear-gradient(270deg,var(--paper) 60%,#fff0) right/32px 100% no-repeat local,
+linear-gradient(90deg,#1c243024,#1c243000) left/12px 100% no-repeat,
+linear-gradient(270deg,#1c243024,#1c243000) right/12px 100% no-repeat}
+.drawing{border:1px solid var(--line);border-radius:8px;padding:10px}
+.drawing>svg{display:block;margin:0 auto}
+.drawing>svg,.scroll>svg{mix-blend-mode:multiply}
 pre{margin:0;font:13px/1.4 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 pre.wrap{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--back);border-radius:8px;
 padding:10px 12px}
-.scroll{overflow-x:auto}
 .note+.scroll{margin-top:16px}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;
@@ -60,9 +66,11 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:12px 0
 dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere;min-width:0}
 @media(max-width:600px){main{padding:16px 10px 32px}section{padding:14px 12px}
-.tiles{grid-template-columns:1fr 1fr}.legend{padding-left:0}
+.tiles{grid-template-columns:1fr 1fr}.legend{padding-left:0}.chart text{font-size:16px}
+.drawing>svg{max-width:680px;height:auto}
 dl{grid-template-columns:1fr}dd{margin-bottom:6px}}
-@media print{body{background:#fff}section,.tile{break-inside:avoid}}
+@media print{body{background:#fff}.tile,figure,tr{break-inside:avoid}
+.drawing,.scroll{background:none}.drawing>svg,.scroll>svg{max-width:100%;height:auto}}
 """
 
 

@@ -82,7 +82,7 @@ def report(records: Sequence[RunRecord]) -> str:
             "report for each."
         )
     found, several = different_architectures(records), len(records) > 1
-    body = [_head(records), tiles(records, found)]
+    body = [_head(records), tiles(records)]
     if several:
         body.append(run_table(records))
     body += [section("Learning", _charts(learning_curves(records), _bands(records)))]
@@ -90,7 +90,8 @@ def report(records: Sequence[RunRecord]) -> str:
     if not several:
         body.append(_choices(records[0]))
     if costs := pareto_charts(found):
-        body.append(section("Cost", _charts(costs, "One dot an architecture.")))
+        dots = any("<svg" in cost for cost in costs)
+        body.append(section("Cost", _charts(costs, "One dot an architecture." if dots else "")))
     body.append(failures(records))
     if not several and (figures := agent_figures(records[0])):
         body.append(section("The agent's own figures", _charts(figures, "", "charts small")))

@@ -13,11 +13,11 @@ from agents.episode import Episode
 from agents.progress import clock
 from agents.records.run_folder import describe, picture_of
 from agents.reports.averages import window_of
-from agents.reports.chart import short
 from agents.reports.curves import by_agent
 from agents.reports.data import Found, RunRecord
 from agents.reports.page import details, note, pairs, section, table, tile
 from agents.reports.summary import estimate
+from agents.reports.ticks import short
 from agents.train_options import TrainOptions
 from nas_env.errors import NasEnvError
 from nas_env.rendering.text import draw_text
@@ -36,32 +36,43 @@ def budget(record: RunRecord) -> str:
     """How far the run was to go, in words."""
     limits = []
     if record.config.get("children"):
-        limits.append(f"{record.config['children']:,} children")
+        count = record.config["children"]
+        limits.append(f"{count:,} child{'ren' * (count != 1)}")
     if record.config.get("hours"):
         limits.append(f"{record.config['hours']:g} hours")
     return " or ".join(limits) or "not recorded"
 
 
-def tiles(records: Sequence[RunRecord], found: Sequence[Found]) -> str:
+def tiles(records: Sequence[RunRecord]) -> str:
     """The figures that people look for first."""
     first, window = records[0], window_of([record.run for record in records])
-    name, best = first.metric_name, found[0] if found else None
+    name, best = first.metric_name, best_child(records)
     episodes = [episode for record in records for episode in record.episodes]
     failed = sum(episode.state == "failed" for episode in episodes)
     seconds = [record.elapsed_s for record in records if record.elapsed_s is not None]
-    shown = [tile("none" if best is None else f"{best.metric:.4f}", f"best {name}")]
+    shown = [tile("none" if best is None else f"{best.metric:.4f}", f"best {name} of a child")]
     if len(records) == 1 and (recent := first.run.block(-window, len(first.run.metrics))):
         shown.append(tile(f"{estimate(recent).mean:.4f}", f"mean of the last {window} children"))
-    if best is not None and best.episode.parameters:
-        shown.append(tile(short(best.episode.parameters), "parameters of the best"))
-    shown.append(tile(f"{len(episodes):,}", f"children, {failed:,} failed"))
+    if best is not None and best.parameters:
+        shown.append(tile(short(best.parameters), "parameters of that child"))
+    shown.append(
+        tile(f"{len(episodes):,}", f"child{'ren' * (len(episodes) != 1)}, {failed:,} failed")
+    )
     if seconds:
         together = " of all runs together" if len(records) > 1 else ""
-        shown.append(tile(clock(sum(seconds)), f"duration{together}"))
+        unit = "h:mm:ss" if sum(seconds) >= 3599.5 else "m:ss"
+        shown.append(tile(clock(sum(seconds)), f"duration{together} ({unit})"))
         shown.append(
             tile(f"{60 * len(episodes) / max(sum(seconds), 1e-9):,.1f}", "children a minute")
         )
     return f"<div class='tiles'>{''.join(shown)}</div>"
+
+
+def best_child(records: Sequence[RunRecord]) -> Episode | None:
+    """The first child with the best metric, as in ``best_architecture.json``; None without any."""
+    trained = [e for record in records for e in record.episodes if e.metric is not None]
+    sign = 1.0 if records[0].run.lower_is_better else -1.0
+    return min(trained, key=lambda e: sign * (e.metric or 0.0), default=None)
 
 
 def run_table(records: Sequence[RunRecord]) -> str:
@@ -104,11 +115,16 @@ def run_table(records: Sequence[RunRecord]) -> str:
 
 
 def architectures(found: Sequence[Found]) -> str:
-    """The best and the median architecture, drawn."""
+    """The best and the median architecture, drawn.
+
+    The best by the mean over its children need not be that of the best child.
+    """
     if not found:
         return section("Architectures", note("No child was trained to its end."))
     median = found[len(found) // 2]
-    parts = [_drawn("Best", found[0])]
+    parts = [
+        _drawn("Best" if all(one.times == 1 for one in found) else "Best on average", found[0])
+    ]
     if median is not found[0]:
         parts.append(_drawn(f"Median of {len(found):,} different architectures", median))
     return section("Architectures", f"<div class='drawings'>{''.join(parts)}</div>")
@@ -116,7 +132,10 @@ def architectures(found: Sequence[Found]) -> str:
 
 def _drawn(title: str, one: Found) -> str:
     name = one.record.metric_name
-    facts = f"{name} {one.metric:.4f}, child {one.episode.number} of {one.record.name}"
+    child = f"child {one.episode.number} of {one.record.name}"
+    facts = f"{name} {one.metric:.4f}, {child}"
+    if one.times > 1:
+        facts = f"{name} {one.metric:.4f}, mean of {one.times:,} children, the first {child}"
     if one.episode.parameters:
         facts += f", {one.episode.parameters:,} parameters"
     if one.macs:

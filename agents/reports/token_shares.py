@@ -96,8 +96,9 @@ def draw_history(history: TokenHistory, title: str) -> Picture:
     """The heat map: a row an option, a column a moment of the search."""
     moments = history.moments()
     shares = np.stack([history.shares(number) for number in moments])
+    window = min(history.window, len(history.tokens))
     remark = (
-        f"Share of the last {min(history.window, len(history.tokens))} children that chose each "
+        f"Share of the last {window} child{'ren' * (window != 1)} that chose each "
         "option, of those that had the choice"
     )
     remark += "; grey: none had it." if np.isnan(shares[:, :, 0]).any() else "."

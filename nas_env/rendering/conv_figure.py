@@ -29,12 +29,13 @@ WIDTH, NARROW, END = 262.0, 204.0, 26.0
 HEIGHT, GAP, POOL = 40.0, 15.0, 44.0
 BLOCK = 34.0
 """Room for the convolutions inside a block."""
-MARGIN, HEAD, FOOT = 18.0, 44.0, 46.0
+MARGIN, HEAD, FOOT = 18.0, 44.0, 60.0
 SHOWN = 8
 """Most convolutions of a block that are drawn one by one."""
 FILLS = {"conv": "#eef4fb", "max pool": "#fdf0e3", "average pool": "#fdf0e3"}
 NORMALISATION, CURRENT = "#eaf6ef", "#fff7d6"
-LEGEND = "FH x FW filters, N of them. Arcs: the layers that a layer reads."
+LEGEND = ("FH x FW filters, N of them", "Arcs: the layers that a layer reads.")
+STRIDES = ", strides SH x SW"
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,14 @@ class _Column:
         return sheet(self.total, bottom + FOOT, self.items, network.title)
 
     def _foot(self, bottom: float, footer: str | None) -> None:
-        size, colour = (11.0, SOFT) if footer is None else (12.0, INK)
-        line = fitted(LEGEND if footer is None else footer, size, self.total - 2 * MARGIN)
-        self.items.append(Text(self.total / 2, bottom + 29, line, size, colour, "middle"))
+        size, colour, lines = 12.0, INK, [footer or ""]
+        if footer is None:
+            first, second = LEGEND
+            strides = STRIDES if self.frame.strides else ""
+            size, colour, lines = 11.0, SOFT, [f"{first}{strides}.", second]
+        for number, line in enumerate(lines):
+            words, y = fitted(line, size, self.total - 2 * MARGIN), bottom + 29 + 15 * number
+            self.items.append(Text(self.total / 2, y, words, size, colour, "middle"))
 
     def _end(self, number: int, name: str) -> None:
         box = self.boxes[number]

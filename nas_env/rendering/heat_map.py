@@ -154,9 +154,18 @@ def _draw(
         levels = tuple(map(_level, shares[:, row.position, row.option].tolist()))
         yield Grid(left, low, MAP / columns, ROW - 1, (levels,), COLOURS)
         low += ROW
-    yield Text(left, low + 11, f"{children[0]:,}", SIZE, SOFT)
-    yield Text(left + MAP, low + 11, f"{children[-1]:,}", SIZE, SOFT, "end")
-    yield Text(left + MAP / 2, low + 11, "children", SIZE, SOFT, "middle")
+    yield from _axis(left, low + 11, children)
+
+
+def _axis(left: float, y: float, children: Sequence[int]) -> Iterator[Item]:
+    """Which children the columns end at; a single column has no start."""
+    words = "children"
+    if len(children) > 1:
+        yield Text(left, y, f"{children[0]:,}", SIZE, SOFT)
+        yield Text(left + MAP, y, f"{children[-1]:,}", SIZE, SOFT, "end")
+    else:
+        words = f"after {children[0]:,} child{'ren' * (children[0] != 1)}"
+    yield Text(left + MAP / 2, y, words, SIZE, SOFT, "middle")
 
 
 def _level(share: float) -> int:

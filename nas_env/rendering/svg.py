@@ -85,18 +85,20 @@ def _text(text: Text) -> str:
 
 
 def _grid(grid: Grid) -> str:
-    """One path a colour; neighbours of one colour in a row are one rectangle."""
+    """One path a colour; neighbours of one colour in a row are one rectangle.
+
+    Sides are at whole pixels: elsewhere a browser leaves gaps between some neighbours.
+    """
     paths: dict[int, list[str]] = {}
     for number, row in enumerate(grid.levels):
         start = 0
         for column in range(1, len(row) + 1):
             if column < len(row) and row[column] == row[start]:
                 continue
-            x, y = grid.x + start * grid.cell_width, grid.y + number * grid.cell_height
-            width = _n((column - start) * grid.cell_width)
-            paths.setdefault(row[start], []).append(
-                f"M{_n(x)} {_n(y)}h{width}v{_n(grid.cell_height)}h-{width}z"
-            )
+            left, right = (round(grid.x + at * grid.cell_width) for at in (start, column))
+            top, low = (round(grid.y + at * grid.cell_height) for at in (number, number + 1))
+            width = right - left
+            paths.setdefault(row[start], []).append(f"M{left} {top}h{width}v{low - top}h-{width}z")
             start = column
     return "".join(
         f'<path d="{"".join(steps)}" fill="{grid.colours[level]}" shape-rendering="crispEdges"/>'

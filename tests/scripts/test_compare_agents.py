@@ -14,6 +14,7 @@ import nas_env
 from nas_env.evaluation.table import Table
 from nas_env.evaluation.table_file import space_from_json, write_table
 from scripts.compare_agents import CompareOptions, compare, main
+from tests.web_page import problems_of
 
 ENV = "Test-Table-v0"
 CHOICES = {"kind": "choices", "choices": {name: [0, 1, 2] for name in "abcd"}}
@@ -69,6 +70,7 @@ def test_a_comparison_leaves_curves_and_a_report(
     last = [row for row in curves if row["agent"] == "evolution" and row["children"] == "160"]
     assert all(float(row["best"]) > 0.85 and float(row["seconds"]) == 80.0 for row in last)
     report = (tmp_path / "out" / "report.html").read_text()
+    assert problems_of(report) == []
     for text in ("Difference from random search", "top 15 unique models", "against time"):
         assert text in report
     assert "| evolution | better from" in printed or "better from" in printed

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,18 @@ import agents
 import agents.episode
 from agents.records.provenance import command_line, hardware
 from agents.reports.averages import across_seeds, best_so_far, running_mean
-from agents.reports.chart import linear_ticks, log_ticks, short, thin
+from agents.reports.chart import thin
 from agents.reports.cost import MacCounter
+from agents.reports.curves import pareto_charts
 from agents.reports.data import different_architectures, pareto_front, read_record
 from agents.reports.report import report_at_end, write_report
-from agents.reports.sections import repeat_command
+from agents.reports.sections import best_child, repeat_command
+from agents.reports.ticks import linear_ticks, log_ticks, short, tick_texts
 from agents.train_options import TrainOptions
 from nas_env.child.cost import conv_cost
 from nas_env.errors import ConfigurationError, RunFolderError
 from nas_env.space.architecture_json import architecture_from_json
+from tests.web_page import problems_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -60,6 +64,13 @@ def test_a_report_loads_nothing_and_obeys_no_text_of_the_run(run: Path) -> None:
     text = (run / "report.html").read_text()
     assert "bad &lt;script&gt;" in text
     assert re.search(r"<script|<link|<img|@import|url\(|\b(src|href)=", text) is None
+    assert problems_of(text) == []
+
+
+def test_a_page_with_something_wrong_is_told_from_one_without() -> None:
+    picture = "<svg role='img' aria-label='x'><path d='M0 0'><title>t</title></path></svg>"
+    assert problems_of(f"<p id='a'>{picture}</p>") == []
+    assert len(problems_of("<p id='a'></b><p id='a'><svg></svg><img src='http://x'>")) == 5
 
 
 def test_command_and_hardware_are_recorded_and_shown(run: Path) -> None:
@@ -84,6 +95,7 @@ def test_several_runs_are_compared_by_agent_over_seeds(run: Path, tmp_path: Path
     folders = [run, search(tmp_path / "r1", seed=1), search(tmp_path / "e", "evolution")]
     path = write_report(folders, tmp_path / "all.html")
     text = path.read_text()
+    assert problems_of(text) == []
     assert "random (2 seeds)" in text
     assert "one standard error" in text
     assert "evolution, seed 0" in text or "random, seed" in text
@@ -161,7 +173,12 @@ def test_curves_by_hand() -> None:
 def test_ticks_are_round_numbers_inside_the_axis() -> None:
     assert linear_ticks(0.31, 0.72) == pytest.approx([0.4, 0.5, 0.6, 0.7])
     assert linear_ticks(-1.2, 3.4) == [-1, 0, 1, 2, 3]
+    assert linear_ticks(0.9, 3.1, 6, least=1.0) == [1, 2, 3]
     assert log_ticks(40_000, 1_100_000) == [50_000, 100_000, 200_000, 500_000, 1_000_000]
+    assert log_ticks(340_000, 445_000) == [350_000, 400_000]  # not none of 200,000 and 500,000
+    assert tick_texts([1.07, 1.0705, 1.071]) == ["1.07", "1.0705", "1.071"]
+    assert tick_texts([123_450.0, 123_460.0]) == ["123.45k", "123.46k"]
+    assert tick_texts([-0.1, 1e-17, 0.1]) == ["-0.1", "0", "0.1"]
     assert [short(v) for v in (0, 0.25, 1500, 2_000_000)] == ["0", "0.25", "1.5k", "2M"]
     assert thin(3) == [0, 1, 2]
     assert (len(thin(9000)), thin(9000)[-1]) == (400, 8999)
@@ -181,6 +198,7 @@ def test_a_run_of_failures_alone_says_so_and_has_no_empty_table(tmp_path: Path) 
     env = gym.make_vec("NAS-Digits-v0", num_envs=8, evaluator=fail)
     agents.run_search(env, agent="random", children=8, run_dir=tmp_path / "run")
     text = (tmp_path / "run" / "report.html").read_text()
+    assert problems_of(text) == []
     assert "No child was trained to its end" in text and "100.0%" in text
     assert "Top 0" not in text
 
@@ -193,3 +211,37 @@ def test_cells_of_a_perplexity_run_are_told_apart(tmp_path: Path) -> None:
     assert len(lines) == 20 and len(set(lines)) > 10
     best = min(e.metric for e in read_record(tmp_path / "run").episodes if e.metric is not None)
     assert f"<b>{best:.4f}</b>" in text
+
+
+def test_the_best_child_is_the_one_that_the_run_folder_names(tmp_path: Path) -> None:
+    """Seeds differ, so the best architecture on average is another than that of the best child."""
+
+    def noisy(architecture: Any, seed: int) -> float:
+        if architecture.layers[0].filters == 64:
+            return 0.8
+        return 0.4 if seed % 5 else 0.9
+
+    env = gym.make_vec("NAS-Digits-v0", num_envs=8, evaluator=noisy, num_layers=1)
+    run = tmp_path / "run"
+    agents.run_search(env, agent="random", children=400, run_dir=run)
+    record, text = read_record(run), (run / "report.html").read_text()
+    found = different_architectures([record])
+    best = best_child([record])
+    assert best is not None and best.metric == record.run.best(400) and found[0].times > 1
+    assert best.architecture != found[0].episode.architecture
+    named = json.loads((run / "best_architecture.json").read_text())
+    assert architecture_from_json(named) == architecture_from_json(json.loads(best.architecture))
+    assert f"<b>{best.metric:.4f}</b>" in text
+    assert "Best on average" in text and f"mean of {found[0].times} children" in text
+
+
+def test_architectures_that_all_cost_the_same_have_words_for_a_chart(run: Path) -> None:
+    found = [
+        replace(one, episode=replace(one.episode, parameters=389_072))
+        for one in different_architectures([read_record(run)])
+    ]
+    (figure,) = pareto_charts(found)
+    assert f"All {len(found)} architectures have 389,072 parameters." in figure
+    found[0] = replace(found[0], episode=replace(found[0].episode, parameters=300_000))
+    (figure,) = pareto_charts(found)
+    assert figure.count("<circle") > len(found) and ">350k</text>" in figure
