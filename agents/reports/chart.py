@@ -15,6 +15,8 @@ RIGHT, TOP, BOTTOM = 12, 14, 44
 LETTER, LABEL, INSET = 10, 25, 6
 """Room for a letter of a tick (at the largest size a page sets), for the label of the y axis, and
 between the axis and the first point."""
+COLUMNS, ROWS = 6, 7
+"""Ticks, about, along x and along y."""
 MOST_POINTS = 400
 """Points of a line that are drawn: about one a pixel."""
 
@@ -125,7 +127,7 @@ def _y_scale(axes: Axes, series: Sequence[Series]) -> Scale:
 
 def _room(axes: Axes, y: Scale) -> int:
     """Left of the y axis: as much as its label and its longest tick need."""
-    longest = max((len(text) for text in y.ticks(5).values()), default=0)
+    longest = max((len(text) for text in y.ticks(ROWS).values()), default=0)
     return (LABEL if axes.y_label else 0) + LETTER * longest + 12
 
 
@@ -152,11 +154,11 @@ def _limits(series: Sequence[Series]) -> tuple[float, float]:
 def _grid(axes: Axes, x: Scale, y: Scale, left: int) -> str:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
-    for tick, text in y.ticks(5).items():
+    for tick, text in y.ticks(ROWS).items():
         at = y(tick)
         parts.append(f"<path class='grid' d='M{left} {at:.1f}H{right}'/>")
         parts.append(f"<text x='{left - 7}' y='{at + 4:.1f}' class='end'>{text}</text>")
-    for tick, text in x.ticks(6).items():
+    for tick, text in x.ticks(COLUMNS).items():
         at = x(tick)
         parts.append(f"<path class='grid' d='M{at:.1f} {TOP}V{bottom}'/>")
         parts.append(f"<text x='{at:.1f}' y='{bottom + 17}' class='middle'>{text}</text>")
@@ -204,9 +206,9 @@ def _mark(series: Series, x: Scale, y: Scale) -> str:
         return f"<g fill='none' {look}><path d='M{line}'/>{rings}</g>"
     dash = " stroke-dasharray='6 4'" if series.style == "dashed" else ""
     line = "L".join(_points(series.xs, series.ys, x, y))
-    dot = "h.01" if len(series.xs) == 1 else ""
+    dot, thick = ("h.01", 6) if len(series.xs) == 1 else ("", 2.2)
     return (
-        f"<path d='M{line}{dot}' fill='none' stroke='{series.colour}' stroke-width='2.2'"
+        f"<path d='M{line}{dot}' fill='none' stroke='{series.colour}' stroke-width='{thick}'"
         f" stroke-linejoin='round' stroke-linecap='round'{dash}/>"
     )
 

@@ -133,7 +133,11 @@ def _pareto(name: str, points: Sequence[tuple[Found, int]]) -> str:
     lower = first.record.run.lower_is_better
     title = f"{first.record.metric_name} against {name}"
     if len({cost for _, cost in points}) == 1:
-        whose = f"All {len(points):,} architectures have" if len(points) > 1 else "It has"
+        whose = (
+            f"All {len(points):,} architectures have"
+            if len(points) > 1
+            else "The only architecture has"
+        )
         return f"<figure><h3>{title}</h3>{note(f'{whose} {points[0][1]:,} {name}.')}</figure>"
     front = pareto_front([cost for _, cost in points], [one.metric for one, _ in points], lower)
     shown = sorted({*range(min(len(points), MOST_CIRCLES)), *front})  # points: best first

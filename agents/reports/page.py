@@ -58,16 +58,17 @@ th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;verti
 white-space:nowrap}
 th{color:var(--soft);font-weight:600}
 td.number,th.number{text-align:right}
-td.wide{white-space:normal;min-width:300px;overflow-wrap:anywhere}
+td.wide{white-space:normal;min-width:400px;overflow-wrap:anywhere}
 summary{cursor:pointer;color:#0060a0}
 details pre{margin-top:6px}
+td pre{font-size:12px}
 section>details+h3{margin-top:22px}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:12px 0 0}
 dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere;min-width:0}
 @media(max-width:600px){main{padding:16px 10px 32px}section{padding:14px 12px}
 .tiles{grid-template-columns:1fr 1fr}.legend{padding-left:0}.chart text{font-size:16px}
-.drawing>svg{max-width:680px;height:auto}
+.drawing>svg{max-width:800px;height:auto}
 dl{grid-template-columns:1fr}dd{margin-bottom:6px}}
 @media print{body{background:#fff}.tile,figure,tr{break-inside:avoid}
 .drawing,.scroll{background:none}.drawing>svg,.scroll>svg{max-width:100%;height:auto}}

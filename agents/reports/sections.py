@@ -172,8 +172,9 @@ def top_table(found: Sequence[Found], several: bool) -> str:
     if several:
         columns["run"] = [one.record.name for one in top]
     columns["architecture"] = [details(_in_short(o.episode), describe(o.episode)) for o in top]
+    title = f"Top {len(top)} of {len(found):,} different architectures"
     return section(
-        f"Top {len(top)} of {len(found):,} different architectures",
+        title if len(found) > 1 else "The only architecture",
         table([*columns], zip(*columns.values(), strict=True), raw=[len(columns) - 1]),
         note(
             "Metric: on validation data, mean over all children that had this architecture (times);"

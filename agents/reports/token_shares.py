@@ -101,7 +101,9 @@ def draw_history(history: TokenHistory, title: str) -> Picture:
         f"Share of the last {window} child{'ren' * (window != 1)} that chose each "
         "option, of those that had the choice"
     )
-    remark += "; grey: none had it." if np.isnan(shares[:, :, 0]).any() else "."
+    closed = np.isnan(shares[:, :, 0])  # (moments, positions)
+    shown = ~closed.all(axis=0)
+    remark += "; grey: none had it." if closed[:, shown].any() else "."
     return draw_shares(history.layout, shares, moments, title, remark)
 
 
