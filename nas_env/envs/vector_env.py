@@ -227,7 +227,8 @@ class ArchitectureVectorEnv(Base):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the evaluator: workers stop, files are released."""
-        self.evaluator.close()
+        if hasattr(self, "evaluator"):  # Gymnasium up to 1.2 also closes what was refused
+            self.evaluator.close()
 
     def _check(self, tokens: NDArray[np.int64], running: NDArray[np.bool_]) -> None:
         if not self._lengths.all():
