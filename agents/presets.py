@@ -9,8 +9,9 @@ updates, so theirs is larger. Learning rates were chosen on the complete table N
 
 A large learning rate alone settles on the first good networks. Training no architecture twice keeps
 the search going: on two tables it then finds at least as much as evolution with a few hundred
-children (docs/results.md, "Small budgets"). That has not been measured with real children nor with
-a growing depth, so their presets are without.
+children (docs/results.md, "Small budgets"). With real children it did neither better nor worse
+than 2e-2 alone (400 of ``NAS-Digits-v0``, 3 seeds), and with a growing depth it was not measured,
+so their presets are without.
 """
 
 from collections.abc import Mapping
