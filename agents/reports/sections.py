@@ -51,8 +51,10 @@ def tiles(records: Sequence[RunRecord]) -> str:
     failed = sum(episode.state == "failed" for episode in episodes)
     seconds = [record.elapsed_s for record in records if record.elapsed_s is not None]
     shown = [tile("none" if best is None else f"{best.metric:.4f}", f"best {name} of a child")]
-    if len(records) == 1 and (recent := first.run.block(-window, len(first.run.metrics))):
-        shown.append(tile(f"{estimate(recent).mean:.4f}", f"mean of the last {window} children"))
+    recent = first.run.block(-window, len(first.run.metrics)) if len(records) == 1 else ()
+    if len(episodes) > 1 and recent:
+        last = min(window, len(episodes))
+        shown.append(tile(f"{estimate(recent).mean:.4f}", f"mean of the last {last} children"))
     if best is not None and best.parameters:
         shown.append(tile(short(best.parameters), "parameters of that child"))
     shown.append(

@@ -235,6 +235,15 @@ def test_the_best_child_is_the_one_that_the_run_folder_names(tmp_path: Path) -> 
     assert "Best on average" in text and f"mean of {found[0].times} children" in text
 
 
+@pytest.mark.parametrize(("children", "said"), [(3, "mean of the last 3 children"), (1, None)])
+def test_a_mean_is_of_as_many_children_as_there_are(
+    tmp_path: Path, children: int, said: str | None
+) -> None:
+    page = (search(tmp_path / "run", children=children) / "report.html").read_text()
+    tiles = page.split("class='tiles'")[1].split("<section")[0]
+    assert said in tiles if said else "mean of" not in tiles
+
+
 def test_architectures_that_all_cost_the_same_have_words_for_a_chart(run: Path) -> None:
     found = [
         replace(one, episode=replace(one.episode, parameters=389_072))
