@@ -35,7 +35,7 @@ class WandbStub:
 
     Args:
         trials: the parameters of each trial.
-        stops: whether the running trial of this name is to be stopped, given all runs.
+        stops: whether the trial of this name is to be stopped, asked whenever it logs something.
 
     Attributes:
         mute: once set, connections are taken and nothing is answered.
@@ -49,6 +49,7 @@ class WandbStub:
         self.artifacts: list[dict[str, Any]] = []
         self.agent_states: dict[str, str] = {}
         self._given = 0
+        self._stopped: set[str] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -72,6 +73,8 @@ class WandbStub:
         run = self.runs.setdefault(name, Run())
         for line in sent.get("files", {}).get("wandb-history.jsonl", {}).get("content", []):
             run.history.append(json.loads(line))
+            if self.stops is not None and self.stops(name, self.runs):
+                self._stopped.add(name)  # told at the agent's next heartbeat
         if sent.get("complete"):
             run.exit_code = int(sent["exitcode"])
 
@@ -106,7 +109,7 @@ class WandbStub:
     def _commands(self, states: dict[str, str]) -> list[dict[str, Any]]:
         running = f"trial{self._given - 1}"
         if running in states:
-            if self.stops is not None and running in self.runs and self.stops(running, self.runs):
+            if running in self._stopped:
                 return [{"id": "c", "type": "stop", "run_id": running}]
             return []
         if self._given == len(self.trials):
