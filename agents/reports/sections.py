@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from agents.episode import Episode
+from agents.episode import Episode, best_of
 from agents.progress import clock
 from agents.records.run_folder import describe, picture_of
 from agents.reports.averages import window_of
@@ -46,8 +46,8 @@ def budget(record: RunRecord) -> str:
 def tiles(records: Sequence[RunRecord]) -> str:
     """The figures that people look for first."""
     first, window = records[0], window_of([record.run for record in records])
-    name, best = first.metric_name, best_child(records)
     episodes = [episode for record in records for episode in record.episodes]
+    name, best = first.metric_name, best_of(episodes)
     failed = sum(episode.state == "failed" for episode in episodes)
     seconds = [record.elapsed_s for record in records if record.elapsed_s is not None]
     shown = [tile("none" if best is None else f"{best.metric:.4f}", f"best {name} of a child")]
@@ -68,13 +68,6 @@ def tiles(records: Sequence[RunRecord]) -> str:
             tile(f"{60 * len(episodes) / max(sum(seconds), 1e-9):,.1f}", "children a minute")
         )
     return f"<div class='tiles'>{''.join(shown)}</div>"
-
-
-def best_child(records: Sequence[RunRecord]) -> Episode | None:
-    """The first child with the best metric, as in ``best_architecture.json``; None without any."""
-    trained = [e for record in records for e in record.episodes if e.metric is not None]
-    sign = 1.0 if records[0].run.lower_is_better else -1.0
-    return min(trained, key=lambda e: sign * (e.metric or 0.0), default=None)
 
 
 def run_table(records: Sequence[RunRecord]) -> str:

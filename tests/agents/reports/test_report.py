@@ -14,6 +14,7 @@ import pytest
 
 import agents
 import agents.episode
+from agents.episode import best_of
 from agents.records.provenance import command_line, hardware
 from agents.reports.averages import across_seeds, best_so_far, running_mean
 from agents.reports.chart import thin
@@ -21,7 +22,7 @@ from agents.reports.cost import MacCounter
 from agents.reports.curves import pareto_charts
 from agents.reports.data import different_architectures, pareto_front, read_record
 from agents.reports.report import report_at_end, write_report
-from agents.reports.sections import best_child, repeat_command
+from agents.reports.sections import repeat_command
 from agents.reports.ticks import linear_ticks, log_ticks, short, tick_texts
 from agents.train_options import TrainOptions
 from nas_env.child.cost import conv_cost
@@ -226,7 +227,7 @@ def test_the_best_child_is_the_one_that_the_run_folder_names(tmp_path: Path) -> 
     agents.run_search(env, agent="random", children=400, run_dir=run)
     record, text = read_record(run), (run / "report.html").read_text()
     found = different_architectures([record])
-    best = best_child([record])
+    best = best_of(record.episodes)
     assert best is not None and best.metric == record.run.best(400) and found[0].times > 1
     assert best.architecture != found[0].episode.architecture
     named = json.loads((run / "best_architecture.json").read_text())
