@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agents.agent import Agent as Agent
-    from agents.episode import Episode as Episode
-    from agents.episode import SearchResult as SearchResult
+    from agents.records.episode import Episode as Episode
+    from agents.records.episode import SearchResult as SearchResult
     from agents.registry import make_agent as make_agent
-    from agents.schedule import DepthSchedule as DepthSchedule
-    from agents.search import run_search as run_search
+    from agents.search.schedule import DepthSchedule as DepthSchedule
+    from agents.search.search import run_search as run_search
 
 _HOME = {  # public name -> module that owns it
     "Agent": "agents.agent",
-    "DepthSchedule": "agents.schedule",
-    "Episode": "agents.episode",
-    "SearchResult": "agents.episode",
+    "DepthSchedule": "agents.search.schedule",
+    "Episode": "agents.records.episode",
+    "SearchResult": "agents.records.episode",
     "make_agent": "agents.registry",
-    "run_search": "agents.search",
+    "run_search": "agents.search.search",
 }
 __all__ = list(_HOME)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from agents.agent import Agent, AgentState, Batch, Observations, Problem
 from agents.agent_state import check_owner, owner
 from agents.streams import EpisodeStreams, masks_of, positions_of
+from nas_env.checks import check_kinds
 from nas_env.errors import ConfigurationError
-from nas_env.kinds import check_kinds
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.episode import Episode, SearchResult
+from agents.records.episode import Episode, SearchResult
 
 
 @dataclass(frozen=True)

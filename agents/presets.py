@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.registry import agent_names, unknown, unknown_agent
-from agents.schedule import DepthSchedule
+from agents.search.schedule import DepthSchedule
 from nas_env.errors import ConfigurationError
 
 

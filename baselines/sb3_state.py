@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas_env.errors import CheckpointError
+from nas_env.system.threads import one_torch_thread
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -74,15 +75,13 @@ def apart() -> Iterator[None]:
     Inside, torch has one thread: faster at these sizes, and sums are added in one order anywhere.
     """
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
-        yield
+        with one_torch_thread():
+            yield
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])
         torch.set_rng_state(before[2])
-        torch.set_num_threads(threads)
 
 
 def policy_arrays(policy: Any) -> dict[str, NDArray[Any]]:

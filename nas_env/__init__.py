@@ -12,8 +12,8 @@ from nas_env.registration import register_environments
 if TYPE_CHECKING:
     from nas_env.api import evaluate as evaluate
     from nas_env.child.build import build_child as build_child
-    from nas_env.child.recurrent_cell import RecurrentCell as RecurrentCell
-    from nas_env.child.recurrent_layer import RecurrentLayer as RecurrentLayer
+    from nas_env.child.cell.recurrent_cell import RecurrentCell as RecurrentCell
+    from nas_env.child.cell.recurrent_layer import RecurrentLayer as RecurrentLayer
     from nas_env.envs.architecture_env import ArchitectureEnv as ArchitectureEnv
     from nas_env.envs.vector_env import ArchitectureVectorEnv as ArchitectureVectorEnv
     from nas_env.rendering.figure import draw_figure as draw_figure
@@ -28,8 +28,8 @@ _HOME = {  # public name -> module that owns it
     "ArchitectureEnv": "nas_env.envs.architecture_env",
     "ArchitectureVectorEnv": "nas_env.envs.vector_env",
     "ChoiceSpace": "nas_env.space.choices",
-    "RecurrentCell": "nas_env.child.recurrent_cell",
-    "RecurrentLayer": "nas_env.child.recurrent_layer",
+    "RecurrentCell": "nas_env.child.cell.recurrent_cell",
+    "RecurrentLayer": "nas_env.child.cell.recurrent_layer",
     "architecture_from_json": "nas_env.space.architecture_json",
     "build_child": "nas_env.child.build",
     "draw_figure": "nas_env.rendering.figure",

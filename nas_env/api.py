@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nas_env.checks import check_seed
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction, Task
 from nas_env.evaluation.factory import callable_evaluator, make_evaluator
-from nas_env.kinds import check_seed
 from nas_env.space.architecture_json import architecture_from_json
 from nas_env.space.layout import Architecture
 
@@ -90,9 +90,9 @@ def make_task(
         )
     name = DEFAULT_DATASET[kind] if dataset is None else str(dataset)
     if kind == "cell":
-        from nas_env.evaluation.language_task import LanguageTask
+        from nas_env.tasks.language_task import LanguageTask
 
         return LanguageTask(name, data_dir, recipe, device)
-    from nas_env.evaluation.image_task import ImageTask
+    from nas_env.tasks.image_task import ImageTask
 
     return ImageTask(name, data_dir, recipe, device)

@@ -25,16 +25,16 @@ import tyro
 
 from agents.command import run_command, run_script
 from agents.records.provenance import command_line, hardware, versions
-from nas_env.data.test_split import load_test_images
+from nas_env.data.held_out_images import load_held_out_images
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Job
-from nas_env.evaluation.image_task import ImageTask
-from nas_env.evaluation.process_pool import ProcessExecutor
+from nas_env.evaluation.pool.process_pool import ProcessExecutor
 from nas_env.evaluation.seeding import architecture_key, child_seed
 from nas_env.evaluation.store import EvaluationStore, ResultKey
-from nas_env.evaluation.table import Table, count_members, tokens_of
-from nas_env.evaluation.table_file import space_from_json, write_table
-from nas_env.training.image import measure_accuracy, train_image_child
+from nas_env.tables.file import space_from_json, write_table
+from nas_env.tables.table import Table, count_members, tokens_of
+from nas_env.tasks.image_task import ImageTask
+from nas_env.training.image_training import measure_accuracy, train_image_child
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ class TableTask(ImageTask):
         return f"table:{dataset}", recipe
 
     def _load(self) -> "ImageData":
-        self._test = load_test_images(self.dataset, self.data_dir, self.recipe.resolution)
+        self._test = load_held_out_images(self.dataset, self.data_dir, self.recipe.resolution)
         return super()._load()
 
     def _train(self, job: Job, data: "ImageData", device: "torch.device") -> "TrainingOutcome":

@@ -33,17 +33,17 @@ from agents.comparison.report import (
 )
 from agents.comparison.run import ComparisonRunner, Contest, Found, folder_errors, parse_contender
 from agents.comparison.statistics import Comparison
-from agents.environment import find_spec
-from agents.launch import FAMILIES
-from agents.records.files import write_durably
 from agents.records.provenance import command_line, hardware, versions
 from agents.registry import register_agents
 from agents.reports.sections import hardware_line
+from agents.search.environment import find_spec
+from agents.search.launch import FAMILIES
 from baselines.table import AGENTS as BASELINES
 from nas_env.errors import ConfigurationError
-from nas_env.evaluation.table import index_of
-from nas_env.evaluation.table_file import read_table
-from nas_env.evaluation.table_test_split import load_test_metrics
+from nas_env.system.files import write_durably
+from nas_env.tables.file import read_table
+from nas_env.tables.held_out import load_held_out_metrics
+from nas_env.tables.table import index_of
 
 STOPPED = "interrupted; the same command goes on from here"
 BUDGETS = (100, 200, 500, 1000, 2000, 5000)
@@ -151,7 +151,7 @@ def _page(
 def _test_figures(table: str, found: dict[tuple[str, int], Found]) -> dict[tuple[str, int], Any]:
     """Held-out figure of every child: the mean of its trainings. Read when searches are over."""
     space = read_table(table).search_space
-    figures = np.nanmean(load_test_metrics(table), axis=1)
+    figures = np.nanmean(load_held_out_metrics(table), axis=1)
     return {
         key: figures[[index_of(space, tokens) for tokens in one.tokens.tolist()]]
         for key, one in found.items()

@@ -19,12 +19,12 @@ if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
 import tyro
 
 from agents.command import run_command, run_script
-from agents.episode import SearchResult
-from agents.launch import Launch, prepare, stored_options
+from agents.records.episode import SearchResult
 from agents.records.run_folder import describe
 from agents.registry import register_agents
+from agents.search.launch import Launch, prepare, stored_options
+from agents.search.options import TrainOptions
 from agents.tracking.sweep_flags import plain_flags
-from agents.train_options import TrainOptions
 from baselines.table import AGENTS as BASELINES
 
 

@@ -20,16 +20,16 @@ import tyro
 
 import nas_env
 from agents.command import run_script
-from nas_env.child.language_size import Cell, language_cost
+from nas_env.checks import check_seed
+from nas_env.child.language.size import Cell, language_cost
+from nas_env.data.held_out_text import load_held_out_text
 from nas_env.data.text import TextData, load_text
-from nas_env.data.text_test_split import load_test_text
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
-from nas_env.kinds import check_seed
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.published import MAX_SIN_CELL, NAS_CELL
-from nas_env.training.language import LanguageEpoch, LanguageTraining
+from nas_env.training.image_numerics import resolve_device
 from nas_env.training.language_recipes import LanguageRecipe, language_recipe
-from nas_env.training.numerics import resolve_device
+from nas_env.training.language_training import LanguageEpoch, LanguageTraining
 from nas_env.training.recipe_choice import recipe_from_text
 
 NAMED_CELLS: dict[str, Cell] = {
@@ -114,7 +114,7 @@ def _train(options: LanguageOptions) -> None:
     curve = training.run(lambda epoch: print(_line(epoch, recipe, data), flush=True))
     print(f"best validation perplexity {min(curve):.2f}", flush=True)
     if options.test:
-        text = load_test_text(options.dataset, data.vocabulary, options.data_dir)
+        text = load_held_out_text(options.dataset, data.vocabulary, options.data_dir)
         # One stream: every word of the test text is predicted from all before it.
         perplexity = training.perplexity(text.to(training.device), batch=1)
         print(f"test perplexity after the last epoch {perplexity:.2f}{_bits(recipe, perplexity)}")

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 # A room may import itself and the rooms named here (DESIGN: imports go one way).
 ALLOWED: dict[str, set[str]] = {
+    "nas_env.system": set(),
     "nas_env.space": set(),
     "nas_env.child": {"nas_env.space"},
     "nas_env.data": {"nas_env.space"},
@@ -19,16 +20,18 @@ ALLOWED: dict[str, set[str]] = {
     "nas_env.rendering": {"nas_env.space", "nas_env.child"},
 }
 ALLOWED["nas_env.evaluation"] = {*ALLOWED["nas_env.training"], "nas_env.training"}
-ALLOWED["nas_env.envs"] = {*ALLOWED["nas_env.evaluation"], "nas_env.evaluation"} | {
-    "nas_env.rendering"
+ALLOWED["nas_env.tables"] = {"nas_env.space", "nas_env.evaluation"}
+ALLOWED["nas_env.tasks"] = {*ALLOWED["nas_env.evaluation"]} | {
+    *("nas_env.evaluation", "nas_env.rendering"),
 }
-ALLOWED["agents.reinforce"] = {"agents.agent", "agents.agent_state", "agents.streams"}
-ALLOWED["agents.records"] = {"agents.agent", "agents.episode"}
-ALLOWED["agents.reports"] = {
-    *("agents.records", "agents.episode", "agents.progress", "agents.train_options"),
-}
-ALLOWED["agents.tracking"] = {
-    *("agents.records", "agents.reports", "agents.episode", "agents.observer"),
+ALLOWED["nas_env.envs"] = {*ALLOWED["nas_env.tasks"], "nas_env.tasks", "nas_env.tables"}
+PROTOCOLS = {"agents.agent", "agents.agent_state", "agents.streams"}
+ALLOWED["agents.reinforce"] = PROTOCOLS
+ALLOWED["agents.records"] = {"agents.agent"}
+ALLOWED["agents.reports"] = {"agents.records", "agents.observer"}
+ALLOWED["agents.tracking"] = {"agents.records", "agents.reports", "agents.observer"}
+ALLOWED["agents.search"] = {*ALLOWED["agents.tracking"], *PROTOCOLS} | {
+    *("agents.registry", "agents.presets", "agents.tracking"),
 }
 TOP_LEVEL: dict[str, set[str]] = {
     "nas_env": {"nas_env"},
@@ -37,7 +40,7 @@ TOP_LEVEL: dict[str, set[str]] = {
     "scripts": {"nas_env", "agents", "baselines", "scripts"},
 }
 PROTOCOL = "agents.agent"  # what a baseline implements to play in a search; nothing else of agents
-EVERYWHERE = {"nas_env.errors", "nas_env.kinds"}
+EVERYWHERE = {"nas_env.errors", "nas_env.checks", "nas_env.system"}
 LAZY_ONLY = {"ray", "wandb"}
 
 
@@ -94,7 +97,7 @@ def test_imports_go_one_way(path: Path) -> None:
 def test_a_forbidden_arrow_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = tmp_path / "nas_env" / "space" / "bad.py"
     bad.parent.mkdir(parents=True)
-    bad.write_text("from nas_env.training import recipes\nimport wandb\nimport agents.search\n")
+    bad.write_text("from nas_env.training import outcome\nimport wandb\nimport agents.search\n")
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     assert set(forbidden_imports(bad)) >= {
         "nas_env.training",
@@ -106,9 +109,9 @@ def test_a_forbidden_arrow_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_report_cannot_steer_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = tmp_path / "agents" / "reports" / "bad.py"
     bad.parent.mkdir(parents=True)
-    bad.write_text("from agents.search import Search\nfrom nas_env.errors import NasEnvError\n")
+    bad.write_text("from agents.search import play\nfrom nas_env.errors import NasEnvError\n")
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
-    assert set(forbidden_imports(bad)) == {"agents.search", "agents.search.Search"}
+    assert set(forbidden_imports(bad)) == {"agents.search", "agents.search.play"}
 
 
 def test_a_baseline_may_import_the_protocol_of_agents_and_nothing_else_of_them(
@@ -125,7 +128,7 @@ def test_a_baseline_may_import_the_protocol_of_agents_and_nothing_else_of_them(
     "statement",
     [
         "import nas_env",
-        "import nas_env.space.conv, nas_env.evaluation.store, nas_env.evaluation.process_pool",
+        "import nas_env.space.conv, nas_env.evaluation.store, nas_env.evaluation.pool.process_pool",
         "import nas_env.envs.conv_env, nas_env.envs.vector_env",
         "import nas_env; nas_env.draw_figure(nas_env.published.FIGURE_7).array()",
     ],

@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.comparison.statistics import Trace
-from agents.environment import find_spec
-from agents.episode import Episode
 from agents.presets import find_preset
+from agents.records.episode import Episode
 from agents.records.run_folder import RunFolder
 from agents.registry import resolved_options
-from agents.search import run_search
+from agents.search.environment import find_spec
+from agents.search.search import run_search
 from nas_env.errors import ConfigurationError, RunFolderError
+from nas_env.system.files import write_durably
 
 RUNS, TRACES = "runs", "traces"
 
@@ -229,10 +230,7 @@ def _write(path: Path, episodes: Sequence[Episode], about: Mapping[str, Any]) ->
     tokens = np.full((len(episodes), longest), -1, np.int16)
     for row, episode in enumerate(episodes):
         tokens[row, : len(episode.tokens)] = episode.tokens
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp.npz")
-    np.savez_compressed(
-        temporary,
+    arrays: dict[str, Any] = dict(
         models=np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64),
         metrics=np.array([np.nan if e.metric is None else e.metric for e in episodes]),
         rewards=np.array([episode.reward for episode in episodes]),
@@ -240,4 +238,4 @@ def _write(path: Path, episodes: Sequence[Episode], about: Mapping[str, Any]) ->
         tokens=tokens,
         about=np.array(json.dumps(about)),
     )
-    temporary.replace(path)
+    write_durably(path, lambda file: np.savez_compressed(file, **arrays))

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from agents.agent import AgentState
-from agents.records.files import TEMPORARY, write_durably
 from nas_env.errors import CheckpointError
+from nas_env.system.files import TEMPORARY, write_durably
 
 FORMAT = 2
 INDEX = "checkpoint.json"
@@ -49,7 +49,6 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError: it cannot be written; the old checkpoint is then still there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     np.savez(content, **checkpoint.agent.arrays)  # type: ignore[arg-type]
     name = f"agent-{checkpoint.update:08d}.npz"
@@ -66,7 +65,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     }
     index["index_sha256"] = _index_digest(index)
     write_durably(folder / INDEX, json.dumps(index, indent=1).encode())
-    for old in [*folder.glob("agent-*.npz"), *folder.glob(f"*{TEMPORARY}")]:
+    for old in [*folder.glob("agent-*.npz"), *folder.glob(f".*{TEMPORARY}")]:
         if old.name != name:
             with contextlib.suppress(OSError):
                 old.unlink()

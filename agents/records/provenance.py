@@ -1,11 +1,9 @@
 """Where a run comes from: the command that started it, the machine, the versions."""
 
-import contextlib
 import os
 import platform
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -13,6 +11,7 @@ import numpy as np
 import psutil
 
 from nas_env import __version__
+from nas_env.system.machine import processor_name
 
 
 def command_line() -> str:
@@ -34,20 +33,12 @@ def versions() -> dict[str, str]:
 def hardware() -> dict[str, Any]:
     """Processor, cores, memory, GPUs and system of this machine."""
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "gpus": _gpus(),
         "system": platform.platform(terse=True),
     }
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _gpus() -> list[str]:

@@ -16,18 +16,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.episode import COLUMNS, Episode, best_of
 from agents.records.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from agents.records.files import append_durably, check_writable, write_durably, writing
+from agents.records.disk import writing
+from agents.records.episode import COLUMNS, Episode, best_of
 from nas_env.errors import CheckpointError, NasEnvError, RunFolderError
 from nas_env.rendering.figure import draw_figure
 from nas_env.rendering.picture import Picture
 from nas_env.rendering.text import draw_text
 from nas_env.space.architecture_json import architecture_from_json
+from nas_env.system.files import append_durably, check_writable, write_durably
 
 CONFIG, EPISODES, UPDATES = "config.json", "episodes.csv", "updates.csv"
 FREE_TO_CHANGE = (
-    *("children", "hours", "created", "versions", "resources", "command"),
+    *("children", "hours", "created", "versions", "resources", "command", "repeat"),
     *("command_line", "hardware"),
     "positions",  # "layout" is their digest
 )

@@ -29,11 +29,12 @@ from agents.reinforce.controller import Controller, ControllerSizes
 from agents.reinforce.elites import Elites
 from agents.reinforce.plan import make_plan
 from agents.reinforce.sampler import ControllerSampler
-from agents.reinforce.torch_state import load_optimiser, one_thread, optimiser_arrays
+from agents.reinforce.torch_state import load_optimiser, optimiser_arrays
 from agents.reinforce.unseen import Unseen
 from agents.streams import EpisodeStreams, draw, positions_of
+from nas_env.checks import check_kinds
 from nas_env.errors import CheckpointError, ConfigurationError
-from nas_env.kinds import check_kinds
+from nas_env.system.threads import one_torch_thread
 
 SMALLEST_SCALE = 1e-8
 """Advantages are not blown up further where all rewards are equal."""
@@ -146,7 +147,7 @@ class ReinforceAgent(Agent):
             advantages = advantages / max(math.sqrt(self.squares.value), SMALLEST_SCALE)
         self.elites.add(batch)
         self.optimiser.zero_grad(set_to_none=False)
-        with one_thread():
+        with one_torch_thread():
             loss, entropy = self._loss(batch, advantages)
             if self.settings.elite_size:
                 loss = loss + self.settings.elite_weight * self._elite_loss()

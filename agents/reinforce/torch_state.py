@@ -1,7 +1,6 @@
-"""Adam's memory as named arrays, and arithmetic that does not depend on the number of threads."""
+"""Adam's memory as named arrays."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,14 +42,3 @@ def load_optimiser(
             }
         except KeyError as error:
             raise CheckpointError(f"The checkpoint lacks {error}.") from error
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread: faster at these sizes, and sums are added in one order on any machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

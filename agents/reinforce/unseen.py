@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from agents.agent import Batch, Observations
 from agents.reinforce.controller import Controller
 from agents.reinforce.elites import Elites
-from agents.reinforce.torch_state import one_thread
 from agents.streams import draw, positions_of
+from nas_env.system.threads import one_torch_thread
 
 Array = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ class Unseen:
         batch = self.known.batch()
         if not len(batch.lengths):
             return batch, np.zeros((0, 0))
-        with torch.no_grad(), one_thread():
+        with torch.no_grad(), one_torch_thread():
             log_p = self.controller(batch.tokens, batch.masks)[0].numpy()
         log_p[np.arange(log_p.shape[1]) >= batch.lengths[:, None]] = 0.0
         return batch, log_p[:, ::-1].cumsum(axis=1)[:, ::-1]

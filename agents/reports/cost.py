@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from agents.episode import Episode
-from nas_env.child.cost import Shape, conv_cost
+from agents.records.episode import Episode
+from nas_env.child.conv.cost import Shape, conv_cost
 from nas_env.errors import NasEnvError
 from nas_env.space.architecture_json import architecture_from_json
 from nas_env.space.conv_architecture import ConvArchitecture
@@ -61,7 +61,7 @@ def _registered(env: str) -> Mapping[str, Any]:
 
 
 def _resolution(recipe: Any, dataset: str) -> int | None:
-    from nas_env.training.recipes import image_recipe  # imports torch
+    from nas_env.training.image_recipes import image_recipe  # imports torch
 
     return image_recipe(recipe, dataset).resolution
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agents.episode import Episode
+from agents.records.episode import Episode
 from agents.records.run_folder import UPDATES, RunFolder
 from agents.reports.cost import MacCounter
 from agents.reports.summary import Run, read_run

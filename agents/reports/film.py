@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.episode import Episode
+from agents.records.episode import Episode
 from agents.reports.token_shares import TokenHistory
 from nas_env.rendering.choice_figure import Choice, choice_picture
 from nas_env.rendering.figure import draw_tokens_figure

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from agents.records.files import write_durably
 from agents.reports.curves import agent_figures, by_agent, learning_curves, pareto_charts
 from agents.reports.data import RunRecord, different_architectures, read_record
 from agents.reports.page import note, page, section
@@ -23,6 +22,7 @@ from agents.reports.sections import (
 )
 from agents.reports.token_shares import draw_history, read_history
 from nas_env.errors import ConfigurationError, RunFolderError
+from nas_env.system.files import write_durably
 
 REPORT = "report.html"
 

@@ -1,24 +1,19 @@
 """The parts of a report that are words and tables: summary, architectures, failures, origin."""
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from agents.episode import Episode, best_of
-from agents.progress import clock
+from agents.records.episode import Episode, best_of
 from agents.records.run_folder import describe, picture_of
 from agents.reports.averages import window_of
 from agents.reports.curves import by_agent
 from agents.reports.data import Found, RunRecord
 from agents.reports.page import details, note, pairs, section, table, tile
 from agents.reports.summary import estimate
-from agents.reports.ticks import short
-from agents.train_options import TrainOptions
+from agents.reports.ticks import clock, short
 from nas_env.errors import NasEnvError
 from nas_env.rendering.text import draw_text
 from nas_env.space.architecture_json import architecture_from_json
@@ -243,9 +238,9 @@ def _origin(record: RunRecord) -> str:
     config = record.config
     command = config.get("command_line", "not recorded")
     parts = [f"<h3>{escape(str(record.run.folder))}</h3><pre class='wrap'>{escape(command)}</pre>"]
-    if repeat := repeat_command(config):
+    if repeat := config.get("repeat"):
         parts.append(note("With every resolved option, to repeat it in another folder:"))
-        parts.append(f"<pre class='wrap'>{escape(repeat)}</pre>")
+        parts.append(f"<pre class='wrap'>{escape(str(repeat))}</pre>")
     versions = ", ".join(f"{k} {v}" for k, v in config.get("versions", {}).items() if v)
     parts.append(
         pairs(
@@ -269,22 +264,3 @@ def hardware_line(hardware: Any) -> str:
         f"{hardware.get('processor')}, {hardware.get('cores')} cores, "
         f"{hardware.get('memory_gb')} GB memory, {gpus}, {hardware.get('system')}"
     )
-
-
-def repeat_command(config: dict[str, Any]) -> str:
-    """The command line that gives this run again; ``""`` for one that a script started itself."""
-    options = config.get("command")
-    if not isinstance(options, dict):
-        return ""
-    words = ["python", "scripts/train_agent.py"]
-    for field in fields(TrainOptions):
-        value = options.get(field.name)
-        default = None if isinstance(field.default, Path) else field.default
-        if value is None or value == default or field.name in ("run_dir", "store", "resume"):
-            continue
-        flag = f"--{field.name.replace('_', '-')}"
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
-        else:
-            words += [flag, str(value)]
-    return shlex.join(words)

@@ -56,3 +56,10 @@ def short(value: float, digits: int = 4) -> str:
         if abs(value) >= limit:
             return f"{value / limit:.{digits}g}{sign}"
     return f"{0.0 if abs(value) < 1e-12 else value:.{digits}g}"
+
+
+def clock(seconds: float) -> str:
+    """``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nas_env  # noqa: F401 - registers the ids
-from agents.episode import Episode
+from agents.records.episode import Episode
 from nas_env.errors import ConfigurationError
 from nas_env.rendering.heat_map import draw_shares
 from nas_env.rendering.picture import Picture

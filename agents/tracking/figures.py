@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from agents.episode import Episode, best_of
+from agents.records.episode import Episode, best_of
 from agents.records.run_folder import UPDATES
 from agents.reports.data import read_updates
 

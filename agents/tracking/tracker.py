@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.episode import Episode, SearchResult
 from agents.observer import SearchStart
-from agents.records.files import write_durably
+from agents.records.episode import Episode, SearchResult
 from agents.tracking.figures import Figures, earlier_rows, memory_gb
 from agents.tracking.server import chosen_mode, server_url, silence, within
 from nas_env.errors import NasEnvError
 from nas_env.space.architecture_json import architecture_from_json
+from nas_env.system.files import write_durably
 
 PROJECT = "nas_env"
 IDENTITY = "tracking.json"

@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import nn
 
-from nas_env.child.conv_net import ConvNet
-from nas_env.child.language_model import LanguageModel
-from nas_env.child.language_size import LanguageSizes
+from nas_env.child.conv.network import ConvNet
+from nas_env.child.language.model import LanguageModel
+from nas_env.child.language.size import LanguageSizes
 from nas_env.errors import InvalidArchitectureError
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.conv_architecture import ConvArchitecture

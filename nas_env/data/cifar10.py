@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nas_env.data.folders import OFFLINE_ALTERNATIVES
+from nas_env.data.offline import OFFLINE_IMAGES
 from nas_env.data.raw_images import RawImages
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 
@@ -67,7 +67,7 @@ def _check_files(folder: Path) -> None:
             f"CIFAR-10 in {folder} is damaged: {', '.join(damaged)} missing, truncated or altered "
             f"(MD5 differs). Expected files: {', '.join(name for name, _ in expected)}. Delete the "
             f"folder {folder} and start again: it is then unpacked from {folder.parent / ARCHIVE} "
-            f"where that is there, else downloaded again. {OFFLINE_ALTERNATIVES}"
+            f"where that is there, else downloaded again. {OFFLINE_IMAGES}"
         )
 
 
@@ -87,7 +87,7 @@ def _fetch(root: Path) -> None:
             f"CIFAR-10 was not found and could not be fetched ({error}). Looked in {root} for the "
             f"folder {FOLDER} (data_batch_1 ... data_batch_5, test_batch, batches.meta) or the "
             f"archive {ARCHIVE}. Put either there, name another folder with --data-dir or "
-            f"NAS_ENV_DATA, or connect to a network. {OFFLINE_ALTERNATIVES}"
+            f"NAS_ENV_DATA, or connect to a network. {OFFLINE_IMAGES}"
         ) from error
     _check_files(root / FOLDER)
 
@@ -102,7 +102,7 @@ def _extract_or_download(root: Path, temporary: Path) -> None:
             raise InvalidDatasetError(
                 f"The archive {archive} is truncated or altered: its MD5 is not "
                 f"{CIFAR10.tgz_md5}. Delete this file and start again: it is then downloaded "
-                f"again. {OFFLINE_ALTERNATIVES}"
+                f"again. {OFFLINE_IMAGES}"
             )
         extract_archive(str(archive), str(temporary))
     else:

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas_env.data.folders import OFFLINE_ALTERNATIVES, cache_dir, write_atomically
+from nas_env.data.offline import OFFLINE_IMAGES
 from nas_env.data.raw_images import RawImages
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
+from nas_env.system.files import write_durably
+from nas_env.system.folders import cache_dir
 
 Part = Literal["train", "test"]
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -80,7 +82,7 @@ def list_image_folder(root: Path, part: Part) -> FolderListing:
         raise DatasetNotFoundError(
             f"No image folder at {root}: expected {base}/CLASS/*.png (or .jpg), one sub-folder per "
             f"class. Data sets with a name: cifar10, digits. {_text_hint(root)}"
-            f"{OFFLINE_ALTERNATIVES}"
+            f"{OFFLINE_IMAGES}"
         )
     classes = sorted(p.name for p in base.iterdir() if p.is_dir() and not p.name.startswith("."))
     members = {name: _image_files(base / name) for name in classes}
@@ -90,7 +92,7 @@ def list_image_folder(root: Path, part: Part) -> FolderListing:
         raise InvalidDatasetError(
             f"{base} cannot be trained on: {problem}. Expected at least two class folders "
             f"{part}/CLASS, each with {', '.join('*' + s for s in SUFFIXES)} files. "
-            f"{OFFLINE_ALTERNATIVES}"
+            f"{OFFLINE_IMAGES}"
         )
     files = [(name, entry) for name in classes for entry in members[name]]
     stats = [
@@ -177,6 +179,6 @@ def _read_cache(path: Path, digest_only: bool = False) -> tuple[NDArray[np.uint8
 
 def _write_cache(path: Path, images: NDArray[np.uint8], digest: str) -> None:
     try:
-        write_atomically(path, lambda file: np.savez(file, images=images, digest=np.array(digest)))
+        write_durably(path, lambda file: np.savez(file, images=images, digest=np.array(digest)))
     except OSError:
         return  # a read-only home or a full disk costs time, not correctness

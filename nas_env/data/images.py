@@ -1,7 +1,7 @@
 """Image data as every child sees it: training and validation tensors, resident in memory.
 
 The part for validation is cut from the training part by seed (CIFAR-10: 45,000 / 5,000, paper
-section 4.1). The test part is out of reach here: only ``nas_env.data.test_split`` reads it.
+section 4.1). The test part is out of reach here: only ``nas_env.data.held_out_images`` reads it.
 """
 
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nas_env.data import cifar10, digits
-from nas_env.data.folders import default_data_dir
 from nas_env.data.image_folder import folder_digest, read_image_folder
 from nas_env.data.raw_images import RawImages, balanced_order
+from nas_env.system.folders import data_folder, user_path
 
 VALID_FRACTION = {"cifar10": 0.1, "digits": 0.3}
 FOLDER_VALID_FRACTION = 0.1
@@ -82,7 +82,7 @@ def load_images(
 
     Args:
         dataset: ``"cifar10"``, ``"digits"``, or the path of an image folder.
-        data_dir: where downloaded data sets live (default: ``default_data_dir()``).
+        data_dir: where downloaded data sets live (default: ``data_folder()``).
         selection: sizes and split; everything at full size by default.
 
     Raises:
@@ -115,9 +115,9 @@ def dataset_digest(dataset: str, data_dir: str | Path | None = None) -> str:
     if dataset == "digits":
         return digits.SOURCE
     if dataset == "cifar10":
-        cifar10.ensure_cifar10(_folder(data_dir))
+        cifar10.ensure_cifar10(data_folder(data_dir))
         return cifar10.SOURCE
-    return folder_digest(Path(dataset).expanduser())
+    return folder_digest(user_path(dataset))
 
 
 def shrink(images: Tensor, resolution: int | None) -> Tensor:
@@ -138,9 +138,5 @@ def _read(dataset: str, data_dir: str | Path | None) -> tuple[RawImages, str]:
     if dataset == "digits":
         return digits.read_digits("train"), digits.SOURCE
     if dataset == "cifar10":
-        return cifar10.read_cifar10(_folder(data_dir), "train"), cifar10.SOURCE
-    return read_image_folder(Path(dataset).expanduser(), "train")
-
-
-def _folder(data_dir: str | Path | None) -> Path:
-    return Path(data_dir).expanduser() if data_dir is not None else default_data_dir()
+        return cifar10.read_cifar10(data_folder(data_dir), "train"), cifar10.SOURCE
+    return read_image_folder(user_path(dataset), "train")

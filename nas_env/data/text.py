@@ -2,7 +2,7 @@
 
 Word level: the words of a line, then ``<eos>``. Character level: the characters of the stripped
 line, then a newline. The vocabulary comes from the training text alone. The test part is out of
-reach here: only ``nas_env.data.text_test_split`` reads it.
+reach here: only ``nas_env.data.held_out_text`` reads it.
 """
 
 import hashlib
@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from nas_env.data import ptb, pydocs
-from nas_env.data.folders import default_data_dir
-from nas_env.data.text_files import OFFLINE_ALTERNATIVES, Part, folder_file, read_bytes, read_text
+from nas_env.data.offline import OFFLINE_TEXT
+from nas_env.data.text_files import Part, folder_file, read_bytes, read_text
 from nas_env.errors import ConfigurationError, InvalidDatasetError
+from nas_env.system.folders import data_folder, user_path
 
 Level = Literal["word", "character"]
 END_OF_LINE: dict[Level, str] = {"word": "<eos>", "character": "\n"}
@@ -135,7 +136,7 @@ def load_text(
 
     Args:
         dataset: ``"ptb"``, ``"pydocs"``, or a folder with ``*.train.txt`` and ``*.valid.txt``.
-        data_dir: where downloaded data sets live (default: ``default_data_dir()``).
+        data_dir: where downloaded data sets live (default: ``data_folder()``).
         selection: level and sizes; all words by default.
 
     Raises:
@@ -173,8 +174,8 @@ def read_part(dataset: str, data_dir: str | Path | None, part: Part) -> str:
     if dataset == "pydocs":
         return pydocs.read_pydocs(part)
     if dataset == "ptb":
-        return ptb.read_ptb(_folder(data_dir), part)
-    return read_text(folder_file(Path(dataset).expanduser(), part))
+        return ptb.read_ptb(data_folder(data_dir), part)
+    return read_text(folder_file(user_path(dataset), part))
 
 
 def split_symbols(text: str, level: Level) -> Sequence[str]:
@@ -205,7 +206,7 @@ def build_vocabulary(
         raise InvalidDatasetError(
             f"The training text has {len(counts.keys() - special)} different "
             f"{selection.level}(s): {sorted(counts)}. A language model needs at least two. "
-            f"{OFFLINE_ALTERNATIVES}"
+            f"{OFFLINE_TEXT}"
         )
     least = 1 if closed or selection.vocabulary_size is not None else OPEN_LEAST_COUNT
     kept = [symbol for symbol, count in counts.items() if count >= least or symbol in special]
@@ -222,9 +223,5 @@ def _part_bytes(dataset: str, data_dir: str | Path | None, part: Part) -> bytes:
     if dataset == "pydocs":
         return pydocs.read_pydocs(part).encode()
     if dataset == "ptb":
-        return read_bytes(ptb.ptb_path(_folder(data_dir), part))
-    return read_bytes(folder_file(Path(dataset).expanduser(), part))
-
-
-def _folder(data_dir: str | Path | None) -> Path:
-    return Path(data_dir).expanduser() if data_dir is not None else default_data_dir()
+        return read_bytes(ptb.ptb_path(data_folder(data_dir), part))
+    return read_bytes(folder_file(user_path(dataset), part))

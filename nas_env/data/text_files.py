@@ -3,15 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
+from nas_env.data.offline import OFFLINE_TEXT
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 
 Part = Literal["train", "valid", "test"]
 
-OFFLINE_ALTERNATIVES = (
-    "Without a network use the text that ships with Python: `--env NAS-PyDocs-v0` "
-    "(dataset='pydocs'), or give a folder with *.train.txt, *.valid.txt and *.test.txt as the "
-    "dataset."
-)
 _SHOWN_BYTES = 20
 
 
@@ -35,7 +31,7 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DatasetNotFoundError(
-            f"The text file {path} cannot be read ({error.strerror}). {OFFLINE_ALTERNATIVES}"
+            f"The text file {path} cannot be read ({error.strerror}). {OFFLINE_TEXT}"
         ) from error
 
 
@@ -78,14 +74,14 @@ def folder_file(folder: Path, part: Part) -> Path:
     if not folder.is_dir():
         raise DatasetNotFoundError(
             f"The text data set {str(folder)!r} was not found: it is neither a known name ('ptb', "
-            f"'pydocs') nor a folder. {_image_hint(folder)}{OFFLINE_ALTERNATIVES}"
+            f"'pydocs') nor a folder. {_image_hint(folder)}{OFFLINE_TEXT}"
         )
     found = sorted({*folder.glob(f"*.{part}.txt"), *folder.glob(f"{part}.txt")})
     if not found:
         raise DatasetNotFoundError(
             f"The folder {folder} has no file named *.{part}.txt. Expected *.train.txt, "
             f"*.valid.txt and, for the final test, *.test.txt. {_image_hint(folder)}"
-            f"{OFFLINE_ALTERNATIVES}"
+            f"{OFFLINE_TEXT}"
         )
     if len(found) > 1:
         names = ", ".join(path.name for path in found)

@@ -55,7 +55,7 @@ class CellSettings(ChildSettings):
 
     def make_task(self) -> Task:
         """Training on text; see ``LanguageTask``."""
-        from nas_env.evaluation.language_task import LanguageTask
+        from nas_env.tasks.language_task import LanguageTask
 
         return LanguageTask(self.dataset, self.data_dir, self.recipe, self.device)
 

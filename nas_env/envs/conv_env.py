@@ -94,7 +94,7 @@ class ConvSettings(ChildSettings):
 
     def make_task(self) -> Task:
         """Training on images; see ``ImageTask``."""
-        from nas_env.evaluation.image_task import ImageTask
+        from nas_env.tasks.image_task import ImageTask
 
         return ImageTask(self.dataset, self.data_dir, self.recipe, self.device)
 

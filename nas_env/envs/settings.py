@@ -17,9 +17,9 @@ from nas_env.errors import ConfigurationError, UnknownArgumentError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction, Task
 from nas_env.evaluation.factory import EXECUTORS, make_evaluator
-from nas_env.evaluation.machine import available_cores
 from nas_env.evaluation.reward import Reward
 from nas_env.space.layout import SearchSpace
+from nas_env.system.machine import available_cores
 
 SettingsT = TypeVar("SettingsT", bound="ChildSettings")
 

@@ -9,10 +9,10 @@ from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Evaluator, Task
 from nas_env.evaluation.reward import Reward, cubed, identity, inverse_square
-from nas_env.evaluation.table import TableEvaluator
-from nas_env.evaluation.table_file import read_table
 from nas_env.space.conv import ConvSpace
 from nas_env.space.layout import SearchSpace
+from nas_env.tables.file import read_table
+from nas_env.tables.table import TableEvaluator
 
 TRAINED_BEFOREHAND = "table"
 REWARDS: dict[MetricName, Reward] = {
@@ -68,7 +68,7 @@ class TableSettings(ChildSettings):
 
     def make_task(self) -> Task:
         """Training on images; see ``ImageTask``."""
-        from nas_env.evaluation.image_task import ImageTask
+        from nas_env.tasks.image_task import ImageTask
 
         if not isinstance(self.search_space(), ConvSpace):
             raise ConfigurationError(
@@ -146,7 +146,7 @@ class TableEnv(TaskEnv):
     | `workers`, `store`, `device`, `data_dir` | | as in the other ids; for training only |
     | `render_mode` | None | `"ansi"`, `"rgb_array"` or `"human"` |
 
-    A table of your own: `nas_env.evaluation.table_file.write_table`, then `table="my.npz"`; or
+    A table of your own: `nas_env.tables.file.write_table`, then `table="my.npz"`; or
     without a file `ArchitectureEnv(space, TableEvaluator(Table(space, metrics)))`.
 
     ## Version History

@@ -41,7 +41,7 @@ def make_executor(task: Task, evaluator: str = "local", workers: int | None = No
     if evaluator == "local":
         return LocalExecutor(task)
     if evaluator == "process":
-        from nas_env.evaluation.process_pool import ProcessExecutor
+        from nas_env.evaluation.pool.process_pool import ProcessExecutor
 
         return ProcessExecutor(task, workers)
     near = difflib.get_close_matches(str(evaluator), EXECUTORS, 1)

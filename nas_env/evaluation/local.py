@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Job, Task
 from nas_env.evaluation.failures import run_safely
-from nas_env.evaluation.threads import limit_torch_threads, one_torch_thread
+from nas_env.system.threads import limit_torch_threads, one_torch_thread
 
 
 class LocalExecutor:

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from nas_env.data.augment import EpochPlan, training_batch
 from nas_env.data.images import ImageData
-from nas_env.training.numerics import Numerics
-from nas_env.training.recipes import ImageRecipe
+from nas_env.training.image_numerics import Numerics
+from nas_env.training.image_recipes import ImageRecipe
 
 MIN_GRAPH_STEPS = 100
 """Capture costs about as much as a few dozen eager steps."""

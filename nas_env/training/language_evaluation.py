@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from nas_env.child.language_model import LanguageModel, State
-from nas_env.training.windows import Streams
+from nas_env.child.language.model import LanguageModel, State
+from nas_env.training.language_windows import Streams
 
 EVALUATION_ROWS = 1024
 """Tokens of one window of an evaluation: bounds the matrix of logits."""

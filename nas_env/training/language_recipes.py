@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import torch
 
-from nas_env.child.language_dropout import GAL_MEDIUM, ZAREMBA_MEDIUM, LanguageDropout
-from nas_env.child.language_size import (
+from nas_env.child.language.dropout import GAL_MEDIUM, ZAREMBA_MEDIUM, LanguageDropout
+from nas_env.child.language.size import (
     MEDIUM_BUDGET,
     Cell,
     LanguageSizes,

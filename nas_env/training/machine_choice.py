@@ -7,7 +7,6 @@ computes bit for bit what it did before.
 import contextlib
 import hashlib
 import json
-import platform
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -15,7 +14,9 @@ from pathlib import Path
 
 import torch
 
-from nas_env.data.folders import cache_dir, write_atomically
+from nas_env.system.files import write_durably
+from nas_env.system.folders import cache_dir
+from nas_env.system.machine import processor_name
 
 REQUIRED_GAIN = 1.08
 """A later candidate must beat the simplest one by this factor: noise must not decide."""
@@ -45,7 +46,7 @@ def _choose(device_type: str, path_text: str, timing: Timing) -> str:
     choice = pick(seconds)
     record = {"choice": choice, "machine": machine_name(device_type), "step_s": seconds}
     with contextlib.suppress(OSError):
-        write_atomically(path, json.dumps(record).encode())
+        write_durably(path, json.dumps(record).encode())
     return _read(path) or choice
 
 
@@ -91,13 +92,7 @@ def machine_name(device_type: str) -> str:
 
 def cpu_model() -> str:
     """The processor's name and widest vector instructions."""
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.split(":", 1)[1].strip()
-                break
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+    return f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def record_path(what: str, device: torch.device) -> Path:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nas_env.checks import wrong_kind
 from nas_env.errors import ConfigurationError
-from nas_env.kinds import wrong_kind
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas_env.child.recurrent_cell import RecurrentCell
-from nas_env.child.recurrent_layer import RecurrentLayer
+from nas_env.child.cell.recurrent_cell import RecurrentCell
+from nas_env.child.cell.recurrent_layer import RecurrentLayer
 from nas_env.space.cell import CellSpace
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.published import MAX_SIN_CELL, NAS_CELL
-from nas_env.training.numerics import one_thread, resolve_device
+from nas_env.system.threads import one_torch_thread
+from nas_env.training.image_numerics import resolve_device
 from scripts.benchmarks.measure import Clock, machine, spread
 
 
@@ -64,7 +65,7 @@ def run(options: CellOptions) -> dict[str, object]:
     space, rng = CellSpace(), np.random.default_rng(options.seed)
     cells = [NAS_CELL, *(space.decode(space.sample(rng)) for _ in range(options.cells))]
     torch.manual_seed(options.seed)
-    with one_thread():
+    with one_torch_thread():
         sizes = {
             str(size): _measure_size(size, cells, options, device) for size in options.hidden_sizes
         }

@@ -11,14 +11,15 @@ from functools import partial
 
 import torch
 
-from nas_env.child.cost import conv_cost
+from nas_env.child.conv.cost import conv_cost
 from nas_env.data.augment import draw_epoch
 from nas_env.data.images import ImageData
 from nas_env.space.conv_architecture import ConvArchitecture
-from nas_env.training.image import build_seeded
+from nas_env.system.threads import one_torch_thread
+from nas_env.training.image_numerics import Numerics, resolve_device
+from nas_env.training.image_recipes import ImageRecipe, image_recipe
 from nas_env.training.image_step import make_step
-from nas_env.training.numerics import Numerics, one_thread, resolve_device
-from nas_env.training.recipes import ImageRecipe, image_recipe
+from nas_env.training.image_training import build_seeded
 from scripts.benchmarks.measure import Clock, machine, random_children, random_images, spread
 from scripts.benchmarks.plain_training import PlainTraining
 
@@ -57,7 +58,7 @@ def run(options: ChildOptions) -> dict[str, object]:
     device = resolve_device(options.device)
     children = random_children(options.children, options.num_layers, options.seed)
     result: dict[str, object] = {}
-    with one_thread():
+    with one_torch_thread():
         for resolution, named in SIZES.items():
             recipe = replace(named, numerics=options.numerics).with_numerics(device)
             data = random_images(max(256, 4 * recipe.batch_size), resolution, device)

@@ -14,11 +14,11 @@ import numpy as np
 from nas_env.evaluation.callable_evaluator import CallableTask
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Job
-from nas_env.evaluation.image_task import ImageTask
-from nas_env.evaluation.process_pool import ProcessExecutor
+from nas_env.evaluation.pool.process_pool import ProcessExecutor
 from nas_env.evaluation.store import EvaluationStore, ResultKey
 from nas_env.space.choices import ChoiceArchitecture
 from nas_env.space.conv import ConvSpace
+from nas_env.tasks.image_task import ImageTask
 
 
 @dataclass(frozen=True)

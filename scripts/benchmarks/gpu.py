@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluator import Job
-from nas_env.evaluation.image_task import ImageTask
-from nas_env.evaluation.process_pool import ProcessExecutor
-from nas_env.training.numerics import resolve_device
-from nas_env.training.recipes import image_recipe
+from nas_env.evaluation.pool.process_pool import ProcessExecutor
+from nas_env.tasks.image_task import ImageTask
+from nas_env.training.image_numerics import resolve_device
+from nas_env.training.image_recipes import image_recipe
 from scripts.benchmarks import child as child_benchmark
 from scripts.benchmarks.measure import machine, random_children
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 import nas_env
-from agents.episode import Episode
 from agents.presets import IMAGE
+from agents.records.episode import Episode
 from agents.records.run_folder import RunFolder
 from agents.reports.film import write_film
 from agents.reports.token_shares import draw_history, read_history

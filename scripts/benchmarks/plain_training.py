@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from nas_env.data.images import ImageData
-from nas_env.training.recipes import ImageRecipe
+from nas_env.training.image_recipes import ImageRecipe
 
 
 def standardise(image: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from agents.environment import open_environment
-from agents.episode import Episode, SearchResult
 from agents.observer import SearchStart
-from agents.search import Search, SearchSettings
+from agents.records.episode import Episode, SearchResult
+from agents.search.environment import open_environment
+from agents.search.search import Search, SearchSettings
 from scripts.benchmarks.measure import machine
 
 

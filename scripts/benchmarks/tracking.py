@@ -10,11 +10,11 @@ from typing import Any
 
 import gymnasium as gym
 
-from agents.episode import Episode, SearchResult
 from agents.observer import SearchStart
 from agents.presets import find_preset
+from agents.records.episode import Episode, SearchResult
 from agents.reports.report import write_report
-from agents.search import Search, SearchSettings
+from agents.search.search import Search, SearchSettings
 from agents.tracking.tracker import WandbTracker
 
 

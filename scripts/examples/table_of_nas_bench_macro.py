@@ -16,8 +16,8 @@ import tyro
 
 from agents.command import run_command, run_script
 from nas_env.errors import InvalidDatasetError
-from nas_env.evaluation.table import Table, index_of
-from nas_env.evaluation.table_file import space_from_json, write_table
+from nas_env.tables.file import space_from_json, write_table
+from nas_env.tables.table import Table, index_of
 
 OPERATIONS = ["identity", "mbconv_3x3_expand_3", "mbconv_5x5_expand_6"]
 SPACE = {"kind": "choices", "choices": {f"layer_{n}": OPERATIONS for n in range(1, 9)}}

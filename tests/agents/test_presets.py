@@ -6,10 +6,10 @@ import pytest
 
 from agents.presets import PRESETS, find_preset
 from agents.registry import AGENTS, agent_settings
-from agents.schedule import DepthSchedule
+from agents.search.schedule import DepthSchedule
 from nas_env.errors import ConfigurationError
+from nas_env.training.image_recipes import image_recipe
 from nas_env.training.language_recipes import language_recipe
-from nas_env.training.recipes import image_recipe
 
 ALL = [(family, name) for family, table in PRESETS.items() for name in table]
 

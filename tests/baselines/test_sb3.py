@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 import agents
 import nas_env
 from agents.agent import Agent, Problem
-from agents.environment import open_environment
-from agents.play import Order, make_player, to_batch
 from agents.records.checkpoint import load_checkpoint
 from agents.registry import make_agent, register_agents
+from agents.search.environment import open_environment
+from agents.search.play import Order, make_player, to_batch
 from baselines.sb3 import find_algorithm
 from baselines.sb3_extractor import IntegerCombinedExtractor
 from baselines.sb3_settings import A2CSettings, PPOSettings, RecurrentPPOSettings, minibatch

@@ -8,8 +8,8 @@ import pytest
 
 import agents
 import nas_env
-from agents.play import Order, Played, make_player, to_batch
 from agents.registry import make_agent, register_agents
+from agents.search.play import Order, Played, make_player, to_batch
 from baselines.sb3 import observation_space
 from baselines.table import AGENTS
 from nas_env.errors import ConfigurationError

@@ -12,8 +12,8 @@ import pytest
 from torchvision.datasets import CIFAR10
 
 from nas_env.data import cifar10
+from nas_env.data.held_out_images import load_held_out_images
 from nas_env.data.images import dataset_digest, load_images
-from nas_env.data.test_split import load_test_images
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 
 
@@ -61,7 +61,7 @@ def test_files_on_disk_are_split_nine_to_one(small_cifar: Path) -> None:
     assert data.train_images.shape == (90, 3, 32, 32)
     assert data.valid_labels.bincount().tolist() == [1] * 10
     assert data.classes[3] == "class3"
-    assert len(load_test_images("cifar10", small_cifar).labels) == 20
+    assert len(load_held_out_images("cifar10", small_cifar).labels) == 20
 
 
 def test_the_folder_itself_may_be_named(small_cifar: Path) -> None:

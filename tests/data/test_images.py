@@ -11,9 +11,9 @@ from PIL import Image
 
 import nas_env
 from nas_env.data import image_folder
+from nas_env.data.held_out_images import load_held_out_images
 from nas_env.data.images import ImageSelection, dataset_digest, load_images, shrink
 from nas_env.data.raw_images import balanced_order
-from nas_env.data.test_split import load_test_images
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 
 
@@ -60,7 +60,7 @@ def test_rare_classes_reach_the_validation_part_in_proportion() -> None:
 
 
 def test_digits_are_offline_and_keep_their_test_part_apart() -> None:
-    data, test = load_images("digits"), load_test_images("digits")
+    data, test = load_images("digits"), load_held_out_images("digits")
     assert data.image_shape == (1, 8, 8)
     assert len(data.train_labels) + len(data.valid_labels) + len(test.labels) == 1797
     assert data.train_images.dtype == torch.uint8 and data.train_images.max() == 255
@@ -186,10 +186,10 @@ def test_unreadable_image_is_named(tmp_path: Path, content: bytes | None) -> Non
 
 def test_folder_without_test_part_says_so(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "pets")
-    assert len(load_test_images(str(root)).labels) == 20
+    assert len(load_held_out_images(str(root)).labels) == 20
     shutil.rmtree(root / "test")
     with pytest.raises(DatasetNotFoundError, match="test/CLASS"):
-        load_test_images(str(root))
+        load_held_out_images(str(root))
 
 
 def test_no_module_of_a_search_imports_the_test_split() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nas_env.data import ptb
+from nas_env.data.held_out_text import load_held_out_text
 from nas_env.data.text import TextSelection, load_text
-from nas_env.data.text_test_split import load_test_text
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 
 
@@ -22,7 +22,7 @@ def real_data() -> Path:
 @pytest.mark.data
 def test_word_counts_are_the_published_ones() -> None:
     data = load_text("ptb", real_data())
-    test = load_test_text("ptb", data.vocabulary, real_data())
+    test = load_held_out_text("ptb", data.vocabulary, real_data())
     assert (len(data.train), len(data.valid), len(test)) == (929_589, 73_760, 82_430)
     assert len(data.vocabulary) == 10_000
 
@@ -30,7 +30,7 @@ def test_word_counts_are_the_published_ones() -> None:
 @pytest.mark.data
 def test_character_counts_are_the_published_ones() -> None:
     data = load_text("ptb", real_data(), TextSelection(level="character"))
-    test = load_test_text("ptb", data.vocabulary, real_data())
+    test = load_held_out_text("ptb", data.vocabulary, real_data())
     assert (len(data.train), len(data.valid), len(test)) == (5_017_482, 393_042, 442_423)
     assert len(data.vocabulary) == 50
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nas_env.data.held_out_text import load_held_out_text
 from nas_env.data.text import (
     TextSelection,
     build_vocabulary,
@@ -10,7 +11,6 @@ from nas_env.data.text import (
     split_symbols,
     text_digest,
 )
-from nas_env.data.text_test_split import load_test_text
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
 
 TRAIN = "the cat sat\n the cat ran \nthe dog sat\n"
@@ -85,7 +85,7 @@ def test_digest_follows_train_and_valid_but_never_the_test_text(folder: Path) ->
 
 def test_the_test_text_is_encoded_with_the_vocabulary_of_training(folder: Path) -> None:
     vocabulary = load_text(str(folder)).vocabulary
-    tokens = load_test_text(str(folder), vocabulary)
+    tokens = load_held_out_text(str(folder), vocabulary)
     assert [vocabulary.symbols[token] for token in tokens] == ["the", "<unk>", "<unk>", "<eos>"]
 
 

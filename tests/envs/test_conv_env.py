@@ -171,7 +171,7 @@ def test_a_search_step_never_loads_the_test_split() -> None:
         "done = False\n"
         "while not done: _, _, done, _, info = env.step(0)\n"
         "assert info['state'] == 'complete' and not any('test' in key for key in info)\n"
-        "assert 'nas_env.data.test_split' not in sys.modules\n"
+        "assert 'nas_env.data.held_out_images' not in sys.modules\n"
     )
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from nas_env.evaluation.callable_evaluator import CallableTask
 from nas_env.evaluation.evaluator import Task
-from nas_env.evaluation.process_pool import ProcessExecutor, WorkerLimits
-from tests.evaluation.pools import Function, MakePool
+from nas_env.evaluation.pool.process_pool import ProcessExecutor, WorkerLimits
+from tests.evaluation.pool.pools import Function, MakePool
 
 
 @pytest.fixture

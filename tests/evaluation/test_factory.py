@@ -8,8 +8,8 @@ from nas_env.errors import ConfigurationError, StoreError
 from nas_env.evaluation.callable_evaluator import CallableTask
 from nas_env.evaluation.factory import callable_evaluator, make_evaluator, make_executor
 from nas_env.evaluation.local import LocalExecutor
-from nas_env.evaluation.machine import available_cores
-from nas_env.evaluation.process_pool import ProcessExecutor
+from nas_env.evaluation.pool.process_pool import ProcessExecutor
+from nas_env.system.machine import available_cores
 
 TASK = CallableTask(lambda *_: 1.0, "one")
 

@@ -265,7 +265,7 @@ def test_another_search_that_was_faster_decides_the_result(tmp_path: Path) -> No
 
 def test_the_parent_side_does_not_load_torch() -> None:
     code = (
-        "import sys, nas_env.evaluation.process_pool, nas_env.evaluation.store, "
+        "import sys, nas_env.evaluation.pool.process_pool, nas_env.evaluation.store, "
         "nas_env.evaluation.factory, nas_env.evaluation.reward, nas_env.api\n"
         "sys.exit('torch' in sys.modules)"
     )

@@ -1,7 +1,7 @@
 """Wrote the files of this folder: `python tests/golden/build.py`, with the version they are of.
 
-They pin what must outlive a change of the code: keys of recipes, architectures and layouts, and runs
-that can be resumed. Run it again only where keys are to change, and say so in CHANGELOG.md.
+They pin what must outlive a change of the code: keys of recipes, architectures and layouts, and
+runs that can be resumed. Run it again only where keys are to change, and say so in CHANGELOG.md.
 """
 
 import hashlib
@@ -39,8 +39,8 @@ TINY = {"name": "quick", "train_images": 64, "valid_images": 50, "numerics": "fl
 
 def keys() -> dict[str, Any]:
     """Digests of recipes, layouts, architectures and seeds."""
+    from nas_env.training.image_recipes import image_recipe
     from nas_env.training.language_recipes import language_recipe
-    from nas_env.training.recipes import image_recipe
 
     recipes = {
         f"{dataset} {name}": image_recipe({"name": name, "numerics": "float32"}, dataset).digest()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nas_env.data.augment import standardise
-from nas_env.training.recipes import image_recipe
+from nas_env.training.image_recipes import image_recipe
 from scripts.benchmarks.child import ChildOptions, against_plain, matmul_share
 from scripts.benchmarks.measure import Clock, random_children, random_images, spread
 from scripts.benchmarks.plain_training import TransformedImages

@@ -7,8 +7,8 @@ import pytest
 
 import nas_env
 from nas_env.evaluation.store import EvaluationStore
-from nas_env.evaluation.table_file import read_table
-from nas_env.evaluation.table_test_split import load_test_metrics
+from nas_env.tables.file import read_table
+from nas_env.tables.held_out import load_held_out_metrics
 from scripts import build_table
 from scripts.build_table import BuildOptions, main
 
@@ -39,7 +39,7 @@ def test_a_build_resumes_and_holds_what_evaluate_measures(
         found = nas_env.evaluate(table.architecture(3), "digits", recipe, training, device="cpu")
         assert found.metric == pytest.approx(table.metrics[3, training], abs=1e-6)
         assert found.parameters == table.parameters[3]
-    figures = load_test_metrics(output)
+    figures = load_held_out_metrics(output)
     whole = figures * 360  # images
     assert figures.shape == (4, 2) and np.allclose(whole, np.round(whole), atol=1e-3)
     assert {"command", "versions", "hardware", "recipe", "begun"} <= set(table.about)

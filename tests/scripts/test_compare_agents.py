@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import nas_env
-from nas_env.evaluation.table import Table
-from nas_env.evaluation.table_file import space_from_json, write_table
+from nas_env.tables.file import space_from_json, write_table
+from nas_env.tables.table import Table
 from scripts.compare_agents import CompareOptions, compare, main
 from tests.web_page import problems_of
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import pytest
 
-from agents.train_options import TrainOptions
+from agents.search.options import TrainOptions
 from tests.scripts.wandb_stub import Run, WandbStub
 
 yaml: Any = import_module("yaml")  # of wandb; it has no annotations

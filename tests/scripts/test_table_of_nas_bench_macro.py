@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_env.evaluation.table_file import read_table
-from nas_env.evaluation.table_test_split import load_test_metrics
+from nas_env.tables.file import read_table
+from nas_env.tables.held_out import load_held_out_metrics
 from scripts.examples.table_of_nas_bench_macro import MacroOptions, main
 
 
@@ -20,7 +20,7 @@ def test_members_keep_their_accuracies_in_whatever_order_they_come(tmp_path: Pat
     table = read_table(output)
     assert table.metrics.shape == (6561, 2)
     np.testing.assert_allclose(table.metrics[:, 0], np.arange(6561) / 1e4, atol=1e-6)
-    np.testing.assert_allclose(load_test_metrics(output)[5], 105 / 1e4, atol=1e-6)
+    np.testing.assert_allclose(load_held_out_metrics(output)[5], 105 / 1e4, atol=1e-6)
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

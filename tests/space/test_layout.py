@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas_env.child.cost import conv_cost
+from nas_env.child.conv.cost import conv_cost
 from nas_env.errors import ConfigurationError, InvalidTokenError
 from nas_env.space.choices import ChoiceSpace
 from nas_env.space.conv import ConvSpace

@@ -1,6 +1,6 @@
 """The architectures that the paper prints."""
 
-from nas_env.child.cost import conv_cost
+from nas_env.child.conv.cost import conv_cost
 from nas_env.space.published import FIGURE_7
 
 

@@ -10,10 +10,10 @@ from nas_env.data.images import ImageData, load_images
 from nas_env.errors import ChildOutOfMemory
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
 from nas_env.training import image_step
-from nas_env.training.image import build_seeded, train_image_child
+from nas_env.training.image_numerics import Numerics, choose_numerics
+from nas_env.training.image_recipes import image_recipe
 from nas_env.training.image_step import GraphedStep, TrainingStep, make_step
-from nas_env.training.numerics import Numerics, choose_numerics
-from nas_env.training.recipes import image_recipe
+from nas_env.training.image_training import build_seeded, train_image_child
 
 pytestmark = pytest.mark.gpu
 

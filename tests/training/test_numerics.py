@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from nas_env.errors import ConfigurationError
+from nas_env.system.threads import one_torch_thread
 from nas_env.training import machine_choice
-from nas_env.training.machine_choice import pick, record_path, remembered_choice
-from nas_env.training.numerics import (
+from nas_env.training.image_numerics import (
     NUMERICS,
     Numerics,
     choose_numerics,
-    one_thread,
     resolve_device,
     time_numerics,
 )
+from nas_env.training.machine_choice import pick, record_path, remembered_choice
 
 CPU = torch.device("cpu")
 
@@ -86,7 +86,7 @@ def test_read_only_home_keeps_the_choice_for_the_process(
 
 def test_one_thread_inside_and_as_before_outside() -> None:
     before = torch.get_num_threads()
-    with one_thread():
+    with one_torch_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
 

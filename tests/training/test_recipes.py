@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from nas_env.errors import ConfigurationError
+from nas_env.training.image_recipes import DIGITS_RECIPES, RECIPES, ImageRecipe, image_recipe
 from nas_env.training.image_step import learning_rate_factor
-from nas_env.training.recipes import DIGITS_RECIPES, RECIPES, ImageRecipe, image_recipe
 
 
 def test_paper_recipe_has_the_papers_settings() -> None:

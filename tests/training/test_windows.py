@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nas_env.errors import InvalidDatasetError
-from nas_env.training.windows import evaluation_streams, training_streams
+from nas_env.training.language_windows import evaluation_streams, training_streams
 
 END = 99
 

@@ -13,8 +13,8 @@ import gymnasium as gym
 import pytest
 
 import agents
-import agents.episode
-from agents.episode import best_of
+import agents.records.episode
+from agents.records.episode import best_of
 from agents.records.provenance import command_line, hardware
 from agents.reports.averages import across_seeds, best_so_far, running_mean
 from agents.reports.chart import thin
@@ -22,10 +22,9 @@ from agents.reports.cost import MacCounter
 from agents.reports.curves import pareto_charts
 from agents.reports.data import different_architectures, pareto_front, read_record
 from agents.reports.report import report_at_end, write_report
-from agents.reports.sections import repeat_command
 from agents.reports.ticks import linear_ticks, log_ticks, short, tick_texts
-from agents.train_options import TrainOptions
-from nas_env.child.cost import conv_cost
+from agents.search.options import TrainOptions
+from nas_env.child.conv.cost import conv_cost
 from nas_env.errors import ConfigurationError, RunFolderError
 from nas_env.space.architecture_json import architecture_from_json
 from tests.web_page import problems_of
@@ -149,7 +148,7 @@ def test_macs_are_counted_for_the_images_of_the_run_or_not_at_all(run: Path) -> 
     cost = conv_cost(architecture, (1, 8, 8), 10)
     counter = MacCounter(record.config)
     trained = type(episode).from_row(
-        dict(zip(agents.episode.COLUMNS, episode.to_row(), strict=True))
+        dict(zip(agents.records.episode.COLUMNS, episode.to_row(), strict=True))
         | {"parameters": str(cost.parameters)}
     )
     assert counter(trained) == cost.macs
@@ -187,9 +186,8 @@ def test_ticks_are_round_numbers_inside_the_axis() -> None:
 
 def test_the_command_to_repeat_a_run_has_the_options_that_differ() -> None:
     options = TrainOptions(agent="random", children=7, progress=False, run_dir=Path("x"))
-    repeat = repeat_command({"command": options.to_json()})
+    repeat = options.repeat_command()
     assert repeat == "python scripts/train_agent.py --agent random --children 7 --no-progress"
-    assert repeat_command({}) == ""
 
 
 def test_a_run_of_failures_alone_says_so_and_has_no_empty_table(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import nas_env
-from agents.search import Search, SearchSettings
+from agents.search.search import Search, SearchSettings
 from agents.tracking.server import silence, within
 from agents.tracking.tracker import WandbTracker
 from tests.agents.tracking.tracked import SPACE, logged, no_account, search, worth

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from agents.command import Terminated
-from agents.episode import Episode, SearchResult
 from agents.observer import SearchStart
-from agents.search import Search, SearchSettings
+from agents.records.episode import Episode, SearchResult
+from agents.search.options import TrainOptions
+from agents.search.search import Search, SearchSettings
 from agents.tracking.figures import Figures
 from agents.tracking.sweep_flags import plain_flags
 from agents.tracking.tracker import WandbTracker
-from agents.train_options import TrainOptions
 from nas_env.errors import ConfigurationError
 from scripts.train_agent import main
 from tests.agents.tracking.tracked import CHOICE, logged, make_choice, no_account, search
@@ -173,6 +173,6 @@ def test_a_sweep_value_of_the_wrong_type_is_one_message_and_status_2(
 
 
 def test_a_search_without_tracking_does_not_import_wandb(tmp_path: Path) -> None:
-    code = "import sys, agents.launch, scripts.train_agent; sys.exit('wandb' in sys.modules)"
+    code = "import sys, agents.search.launch, scripts.train_agent; sys.exit('wandb' in sys.modules)"
     root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0

@@ -14,8 +14,8 @@ import pytest
 import wandb
 
 import nas_env
-from agents.episode import SearchResult
-from agents.search import Search, SearchSettings
+from agents.records.episode import SearchResult
+from agents.search.search import Search, SearchSettings
 
 CHOICE = "Test-Tracked-v0"
 SPACE = nas_env.ChoiceSpace({"width": [1, 2, 3], "depth": [1, 2, 3]})

@@ -1,0 +1,1 @@
+"""The search loop and what belongs to it: playing, budget, launch, progress, observers."""

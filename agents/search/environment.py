@@ -1,0 +1,137 @@
+"""Opening the environment of a search, and describing it for the run's configuration."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import astuple
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.vector import VectorEnv
+
+import nas_env
+from agents.registry import unknown
+from agents.search.play import AnyEnv
+from nas_env.envs.lazy_evaluator import LazyEvaluator
+from nas_env.errors import ConfigurationError
+from nas_env.space.layout import Layout
+
+RESOURCES = ("evaluator", "workers", "store", "data_dir", "device", "render_mode")
+"""Keyword arguments that say where children are trained, not what they are."""
+STORE = "store.sqlite"
+"""Name of the store that all runs in one folder share."""
+
+
+def open_environment(
+    env: str | AnyEnv | Callable[[], AnyEnv],
+    num_envs: int,
+    run_dir: str | Path | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> AnyEnv:
+    """The environment that ``run_search`` was given, made where it must be.
+
+    An id of ours becomes a vector environment, so that children of a batch train side by side; with
+    a run folder its store lies beside the folder, so that nothing finished is lost.
+
+    Raises:
+        ConfigurationError: an unknown id, or something that is no environment.
+    """
+    if isinstance(env, gym.Env | VectorEnv):
+        return env
+    if callable(env):
+        made = env()
+        if not isinstance(made, gym.Env | VectorEnv):
+            raise ConfigurationError(f"The factory returned no environment but {made!r}.")
+        return made
+    if not isinstance(env, str):
+        raise ConfigurationError(
+            f"env must be an id, an environment or a function that makes one, got {env!r}."
+        )
+    spec = find_spec(env)
+    options = dict(arguments or {})
+    if run_dir is not None and spec.id in our_ids():
+        options.setdefault("store", str(Path(run_dir).resolve().parent / STORE))
+    try:
+        if spec.vector_entry_point is not None:
+            return gym.make_vec(spec, num_envs=num_envs, **options)
+        return gym.make(spec, **options)
+    except (TypeError, ImportError, gym.error.Error) as error:  # another package's environment
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items()) or "none"
+        raise ConfigurationError(
+            f"{env} cannot be made: {error}. Arguments: {given}. Give only those that it takes, or "
+            f"choose one of ours: {', '.join(our_ids())}."
+        ) from error
+
+
+def open_evaluator(env: AnyEnv) -> None:
+    """Open what children need, where the environment is ours: now, not with the first child.
+
+    Raises:
+        StoreError: the store cannot be opened or written.
+    """
+    evaluator = getattr(env.unwrapped, "evaluator", None)
+    if isinstance(evaluator, LazyEvaluator):
+        evaluator.open()
+
+
+def find_spec(env_id: str) -> Any:
+    """Gymnasium's specification of an id; ``module:id`` imports the module that registers it.
+
+    Raises:
+        ConfigurationError: no such id, with the near miss.
+    """
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            import_module(module)
+        return gym.spec(name)
+    except (gym.error.Error, ModuleNotFoundError) as error:
+        known = our_ids()
+        raise ConfigurationError(unknown("environment", env_id, known)) from error
+
+
+def our_ids() -> list[str]:
+    """The ids that this project registers."""
+    package = nas_env.__name__
+    return [
+        name
+        for name, spec in gym.registry.items()
+        if isinstance(spec.entry_point, str) and spec.entry_point.startswith(f"{package}.")
+    ]
+
+
+def describe_environment(env: AnyEnv) -> dict[str, Any]:
+    """What the run's configuration says of an environment: its name, arguments, metric."""
+    spec = getattr(env, "spec", None)
+    inner: Any = env.unwrapped
+    arguments = {} if spec is None else dict(spec.kwargs)
+    for key in ("max_episode_steps", "vectorization_mode", "vector_kwargs", "num_envs"):
+        arguments.pop(key, None)
+    return {
+        "env": type(inner).__name__ if spec is None else spec.id,
+        "metric_name": str(getattr(inner, "metric_name", "metric")),
+        "environment": {k: plain(v) for k, v in arguments.items() if k not in RESOURCES},
+        "resources": {k: plain(v) for k, v in arguments.items() if k in RESOURCES},
+    }
+
+
+def own_positions(env: AnyEnv, layout: Layout | None) -> dict[str, Any]:
+    """What tokens mean in an environment that is not ours, for drawing the run later on.
+
+    Returns:
+        ``{"positions": [[name, options, kind, layer, source], ...]}``, or nothing for our ids,
+        which can be made again, and for environments that do not tell.
+    """
+    spec = getattr(env, "spec", None)
+    if layout is None or (spec is not None and spec.id in our_ids()):
+        return {}
+    return {"positions": [plain(list(astuple(position))) for position in layout]}
+
+
+def plain(value: Any) -> Any:
+    """A JSON-able stand-in: the value itself, or for a function its name."""
+    try:
+        return json.loads(json.dumps(value))
+    except TypeError:
+        return getattr(value, "__qualname__", type(value).__name__)

@@ -1,0 +1,339 @@
+"""The search loop: play a batch, learn from it, write everything down, until a budget is spent.
+
+One update = sample m architectures, train their children, one step of the agent, one checkpoint.
+A killed search resumes at its last checkpoint; the batch that was in flight is sampled again from
+the agent's random state, and its finished children come from the environment's store, so the
+resumed search ends bit for bit where the uninterrupted one would have.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.agent import Agent, Problem
+from agents.observer import Observers, SearchStart
+from agents.records.checkpoint import Checkpoint
+from agents.records.episode import Episode, SearchResult
+from agents.records.provenance import command_line, hardware, versions
+from agents.records.run_folder import RunFolder
+from agents.registry import make_agent, resolved_options
+from agents.reports.report import report_at_end
+from agents.search.environment import (
+    describe_environment,
+    open_environment,
+    open_evaluator,
+    own_positions,
+)
+from agents.search.play import AnyEnv, Order, Player, make_player, to_batch
+from agents.search.progress import Tally, make_display
+from agents.search.schedule import DepthSchedule
+from nas_env.checks import check_kinds
+from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
+
+AgentFactory = Callable[[Problem, int], Agent]
+"""``(problem, seed) -> agent``: a function, or a subclass of ``Agent`` itself."""
+
+NOT_TRAINABLE = (ConfigurationError, DatasetNotFoundError, InvalidDatasetError)
+"""What the first child finds wrong, whatever its architecture."""
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How far a search goes and in what steps.
+
+    Attributes:
+        children: stop after so many children; None = no such limit.
+        hours: stop at the first update after so many hours, all resumes together; None = no limit.
+        children_per_update: m, the architectures of one update.
+        seed: run seed: of the agent, and of every child through the environment.
+        schedule: depth of the children; None = the environment's own.
+        resume: continue the run in the run folder.
+        progress: show a progress bar, or lines where there is no terminal.
+    """
+
+    children: int | None = None
+    hours: float | None = None
+    children_per_update: int = 8
+    seed: int = 0
+    schedule: DepthSchedule | None = None
+    resume: bool = False
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if self.children is None and self.hours is None:
+            raise ConfigurationError("A search needs a budget: give children, hours, or both.")
+        if self.children is not None and self.children < 1:
+            raise ConfigurationError(f"children must be at least 1, got {self.children!r}.")
+        if self.hours is not None and not self.hours > 0:
+            raise ConfigurationError(f"hours must be above 0, got {self.hours!r}.")
+        if self.children_per_update < 1:
+            raise ConfigurationError(
+                f"children_per_update must be at least 1, got {self.children_per_update!r}."
+            )
+        if self.seed < 0:
+            raise ConfigurationError(f"seed must be 0 or more, got {self.seed!r}.")
+
+
+def run_search(  # the contract's signature; everything optional has a name
+    env: str | AnyEnv | Callable[[], AnyEnv],
+    agent: str | AgentFactory = "reinforce",
+    children: int | None = None,
+    children_per_update: int = 8,
+    seed: int = 0,
+    run_dir: str | Path | None = None,
+    *,
+    hours: float | None = None,
+    schedule: DepthSchedule | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    **agent_options: Any,
+) -> SearchResult:
+    """Search: let an agent write architectures and learn from what their children are worth.
+
+    Args:
+        env: an id, an environment, a vector environment, or a function that makes one. What is
+            made here is closed here.
+        agent: ``"reinforce"``, ``"random"`` or ``"evolution"``; or your own: a subclass of
+            ``Agent``, or a function ``(problem, seed) -> agent``.
+        children: budget in children.
+        children_per_update: architectures per update of the agent.
+        seed: run seed; the same seed gives the same episodes.
+        run_dir: folder to record the run in; None = no record, no resume.
+        hours: budget in hours, instead of or beside ``children``.
+        schedule: depth of the children by how many there were; None = the environment's own depth.
+        resume: continue the run in ``run_dir``.
+        progress: show progress.
+        **agent_options: hyper-parameters, see ``ReinforceSettings`` and ``EvolutionSettings``.
+
+    Returns:
+        All episodes and the best; those from before a resume included.
+
+    Raises:
+        ConfigurationError: an unknown name, or a value that cannot be.
+        RunFolderError: the folder holds another run, or cannot be written.
+        CheckpointError: the checkpoint to resume from is damaged.
+    """
+    settings = SearchSettings(
+        children, hours, children_per_update, seed, schedule, resume, progress
+    )
+    _options_of(agent, agent_options)  # a mistyped option fails before anything is made
+    made = open_environment(env, children_per_update, run_dir)
+    try:
+        search = Search(made, agent, settings, run_dir, agent_options)
+        return search.run()
+    finally:
+        if made is not env:
+            made.close()
+
+
+class Search:
+    """One search, from its first update or from a checkpoint to the end of its budget.
+
+    Args:
+        env: an environment.
+        agent: name of the agent, or what makes one.
+        settings: budget and steps.
+        run_dir: run folder, or None.
+        agent_options: hyper-parameters that differ from the defaults.
+        description: what else to write into the configuration and to compare on resume; None =
+            what can be read off the environment.
+
+    Attributes:
+        observers: add to them before ``run`` whoever wants to watch.
+        begun: the run folder is there, so that there is something to resume.
+    """
+
+    def __init__(
+        self,
+        env: AnyEnv,
+        agent: str | AgentFactory,
+        settings: SearchSettings,
+        run_dir: str | Path | None = None,
+        agent_options: Mapping[str, Any] | None = None,
+        description: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.env = env
+        self.player: Player = make_player(env)
+        chosen = _options_of(agent, agent_options or {})
+        self.agent: Agent = _make(agent, self.player.problem, settings.seed, agent_options)
+        self.observers = Observers()
+        self.episodes: list[Episode] = []
+        self.updates = 0
+        self.begun = False
+        environment = describe_environment(env) if description is None else dict(description)
+        self._metric_name = str(environment.get("metric_name", "metric"))
+        self.config = {
+            **environment,
+            "agent": agent if isinstance(agent, str) else self.agent.name,
+            "agent_options": chosen,
+            "layout": _layout_digest(self.player.problem),
+            **own_positions(env, self.player.problem.layout),
+            **_search_config(settings),
+        }
+        self.folder = None if run_dir is None else RunFolder(run_dir)
+        if settings.resume and self.folder is None:
+            raise ConfigurationError("resume=True needs the run_dir of the run to resume.")
+
+    def run(self) -> SearchResult:
+        """Search until a budget is spent."""
+        tally = Tally(self.settings.children, self.settings.hours, metric_name=self._metric_name)
+        self._open(tally)
+        run_dir = self.folder.path if self.folder else None
+        start = SearchStart(self.config, run_dir, tuple(self.episodes))
+        try:
+            with self.observers.watch(start, self._result):
+                with make_display(tally, self.settings.progress) as display:
+                    while (size := self._next_batch(tally)) > 0:
+                        self._update(size, tally)
+                        display.refresh()
+                if self.folder is not None:
+                    report_at_end(self.folder.path)
+        except NOT_TRAINABLE:
+            self._take_back()
+            raise
+        return self._result()
+
+    def _take_back(self) -> None:
+        """Data or settings that no child can be trained with leave no run folder behind."""
+        if self.folder is not None and self.updates == 0 and not self.settings.resume:
+            self.folder.discard()
+            self.begun = False
+
+    def _result(self) -> SearchResult:
+        return SearchResult(tuple(self.episodes), self.folder.path if self.folder else None)
+
+    def _open(self, tally: Tally) -> None:
+        """Start the run folder, or go back to its last checkpoint."""
+        if self.folder is None:
+            return
+        if not self.settings.resume:
+            self.folder.check_free()
+        open_evaluator(self.env)  # a store that cannot be used must not leave half a run folder
+        if not self.settings.resume:
+            self.folder.create(self.config)
+            self.begun = True
+            return
+        checkpoint, self.episodes = self.folder.resume(self.config)
+        if checkpoint is not None:
+            self.agent.load_state(checkpoint.agent)
+            self.updates = checkpoint.update
+            tally.elapsed_before_s = checkpoint.elapsed_s
+        self.begun = True
+        tally.add(self.episodes, here=False)
+        self.folder.write_best(self.episodes)
+
+    def _next_batch(self, tally: Tally) -> int:
+        """Children of the next update; 0 when a budget is spent."""
+        hours, children = self.settings.hours, self.settings.children
+        if hours is not None and tally.elapsed_s >= 3600.0 * hours:
+            return 0
+        if children is None:
+            return self.settings.children_per_update
+        return min(self.settings.children_per_update, children - len(self.episodes))
+
+    def _update(self, size: int, tally: Tally) -> None:
+        first = len(self.episodes)
+        schedule = self.settings.schedule
+        depth = None if schedule is None else schedule.depth(first)
+        played = self.player.play(self.agent, Order(size, first, self.settings.seed, depth))
+        figures = self.agent.learn(to_batch(played))
+        fresh = [
+            Episode.of(first + index + 1, p.tokens.tolist(), p.reward, p.info)
+            for index, p in enumerate(played)
+        ]
+        best_before = tally.best
+        self.episodes += fresh
+        self.updates += 1
+        tally.add(fresh)
+        row = {**_summary(self.updates, len(self.episodes), fresh), **figures}
+        row["elapsed_s"] = round(tally.elapsed_s, 3)
+        if self.folder is not None:
+            self._write(self.folder, fresh, row, tally, tally.best is not best_before)
+        self.observers.update(row, fresh)
+
+    def _write(
+        self,
+        folder: RunFolder,
+        fresh: list[Episode],
+        row: Mapping[str, Any],
+        tally: Tally,
+        better: bool,
+    ) -> None:
+        """Logs first, checkpoint last: see ``agents.records.run_folder``."""
+        sizes = folder.record(fresh, row)
+        if better:
+            folder.write_best(self.episodes)
+        state = self.agent.state()
+        folder.save(Checkpoint(self.updates, len(self.episodes), tally.elapsed_s, sizes, state))
+
+
+def _options_of(agent: str | AgentFactory, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All hyper-parameters for the configuration; those of a user's own agent are not known."""
+    if isinstance(agent, str):
+        return resolved_options(agent, options)
+    if not callable(agent):
+        raise ConfigurationError(
+            f"agent must be a name, a subclass of Agent or a function (problem, seed) -> agent, "
+            f"got {agent!r}."
+        )
+    if options:
+        raise ConfigurationError(
+            f"Options {sorted(options)} go with an agent's name; give them to your own agent in a "
+            "function (problem, seed) -> agent."
+        )
+    return {}
+
+
+def _make(
+    agent: str | AgentFactory, problem: Problem, seed: int, options: Mapping[str, Any] | None
+) -> Agent:
+    if isinstance(agent, str):
+        return make_agent(agent, problem, seed, options)
+    made = agent(problem, seed)
+    if not isinstance(made, Agent) or not isinstance(getattr(made, "name", None), str):
+        raise ConfigurationError(
+            f"{agent!r} made {made!r}; expected an agents.Agent with a name (a class attribute)."
+        )
+    return made
+
+
+def _summary(update: int, children: int, fresh: list[Episode]) -> dict[str, Any]:
+    """The columns of ``updates.csv`` that every agent has."""
+    metrics = [episode.metric for episode in fresh if episode.metric is not None]
+    rewards = [episode.reward for episode in fresh]
+    return {
+        "update": update,
+        "children": children,
+        "tokens": len(fresh[0].tokens),
+        "mean_reward": float(np.mean(rewards)),
+        "best_reward": max(rewards),
+        "mean_metric": float(np.mean(metrics)) if metrics else "",
+        "failed": sum(episode.state == "failed" for episode in fresh),
+    }
+
+
+def _search_config(settings: SearchSettings) -> dict[str, Any]:
+    return {
+        "children": settings.children,
+        "hours": settings.hours,
+        "children_per_update": settings.children_per_update,
+        "seed": settings.seed,
+        "schedule": None if settings.schedule is None else asdict(settings.schedule),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command_line": command_line(),
+        "versions": versions(),
+        "hardware": hardware(),
+    }
+
+
+def _layout_digest(problem: Problem) -> str:
+    """Changes when a token would mean something else."""
+    text = repr((problem.num_positions, problem.num_actions, problem.layout))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

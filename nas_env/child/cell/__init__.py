@@ -1,0 +1,1 @@
+"""Recurrent cells as modules, trained by one compiled kernel that reads the cell as data."""

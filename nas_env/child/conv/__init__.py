@@ -1,0 +1,1 @@
+"""Convolutional architectures as modules, and what they cost."""

@@ -1,0 +1,145 @@
+"""The parent's handle on one worker process: start, talk, watch, kill."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO, TypeAlias, cast
+
+import psutil
+
+import nas_env
+from nas_env.evaluation.pool.messages import Message, read_message, write_message
+from nas_env.system.threads import ONE_THREAD_ENVIRONMENT
+
+
+class WorkerState(Enum):
+    """Where a worker is in its life."""
+
+    STARTING = "starting"  # the process imports and loads the task
+    LOADED = "loaded"  # waits for the word to prepare
+    PREPARING = "preparing"  # loads data
+    READY = "ready"
+    BUSY = "busy"
+    DEAD = "dead"
+
+
+Events: TypeAlias = "queue.SimpleQueue[tuple[WorkerProcess, Message | None]]"
+"""Messages of all workers; None = the worker's output ended, so it is dead."""
+
+
+class WorkerProcess:
+    """One worker process. Starts at once; everything it says arrives in ``events``.
+
+    Args:
+        task: the pickled task.
+        events: queue shared by the workers of a pool.
+    """
+
+    def __init__(self, task: bytes, events: Events) -> None:
+        self.state = WorkerState.STARTING
+        self.since = time.monotonic()  # when it entered this state
+        self.job = -1  # index of the job it is busy with
+        self.children = 0  # jobs it was given
+        command = [sys.executable, "-m", "nas_env.evaluation.pool.worker", str(os.getpid())]
+        with _interrupt_blocked():
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
+            )
+        self._stdin = cast(BinaryIO, self._process.stdin)
+        threading.Thread(
+            target=_talk, args=(self, self._process.stdout, task, events), daemon=True
+        ).start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def enter(self, state: WorkerState) -> None:
+        """Note that the worker is now in ``state``."""
+        self.state = state
+        self.since = time.monotonic()
+
+    def send(self, name: str, payload: bytes = b"") -> None:
+        """Send a message; if the worker is gone, ``events`` will tell."""
+        with suppress(OSError):
+            write_message(self._stdin, name, payload)
+
+    def seconds(self) -> float:
+        """How long it has been in its state."""
+        return time.monotonic() - self.since
+
+    def memory_mb(self) -> float:
+        """Resident memory in MiB, 0 if the process is gone."""
+        try:
+            return float(psutil.Process(self.pid).memory_info().rss) / 2**20
+        except psutil.Error:
+            return 0.0
+
+    def kill(self) -> None:
+        """End the process now and reap it; safe to call twice."""
+        self.enter(WorkerState.DEAD)
+        self._process.kill()
+        self._process.wait()
+        with suppress(OSError):
+            self._stdin.close()
+
+    def describe_exit(self) -> str:
+        """How a process that went silent ended, for a message; it is given a moment to do so."""
+        try:
+            code = self._process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            return "it closed its pipe"
+        if code >= 0:
+            return f"exit code {code}"
+        with suppress(ValueError):
+            return f"signal {signal.Signals(-code).name}"
+        return f"signal {-code}"
+
+
+def _talk(worker: WorkerProcess, stdout: BinaryIO, task: bytes, events: Events) -> None:
+    """Thread: send the task (it may be larger than a pipe holds), then pass on what comes."""
+    worker.send("path", json.dumps(_import_path()).encode())
+    worker.send("task", task)
+    with stdout:
+        while (message := read_message(stdout)) is not None:
+            events.put((worker, message))
+    events.put((worker, None))
+
+
+def _import_path() -> list[str]:
+    """``sys.path``, relative folders made absolute; entries of import hooks as they are."""
+    entries = [os.fspath(entry) for entry in sys.path]
+    return [
+        os.path.abspath(entry) if not entry or os.path.isdir(entry) else entry for entry in entries
+    ]
+
+
+def _environment() -> dict[str, str]:
+    """One compute thread, and nas_env importable even where it is not installed."""
+    root = str(Path(nas_env.__file__).parents[1])
+    path = os.environ.get("PYTHONPATH")
+    python_path = {"PYTHONPATH": os.pathsep.join([root, path] if path else [root])}
+    return {**os.environ, **ONE_THREAD_ENVIRONMENT, **python_path}
+
+
+@contextmanager
+def _interrupt_blocked() -> Iterator[None]:
+    """Start a process that Ctrl-C cannot reach before it has decided to ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,1 @@
+"""Complete tables: search spaces whose every member was trained beforehand."""

@@ -1,0 +1,144 @@
+"""What the tasks of images and of text share: settings now, data and torch later.
+
+Cheap to construct and to pickle: a worker process gets the settings, loads data and imports torch
+itself, once, in ``prepare``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from nas_env.evaluation.evaluation import Evaluation, MetricName
+from nas_env.evaluation.evaluator import Job
+from nas_env.evaluation.failures import run_safely
+from nas_env.evaluation.seeding import architecture_key
+
+if TYPE_CHECKING:
+    import torch
+
+    from nas_env.training.outcome import TrainingOutcome
+
+
+class Recipe(Protocol):
+    """What a task needs of a recipe."""
+
+    def with_numerics(self: "RecipeT", device: "torch.device") -> "RecipeT":
+        """The recipe with its numerics chosen for ``device``."""
+
+    def digest(self) -> str:
+        """Of everything that can change a metric."""
+
+
+class Data(Protocol):
+    """What a task needs of a loaded data set."""
+
+    def to(self: "DataT", device: "torch.device") -> "DataT":
+        """The same on ``device``."""
+
+
+RecipeT = TypeVar("RecipeT", bound=Recipe)
+DataT = TypeVar("DataT", bound=Data)
+
+
+class ChildTask(ABC, Generic[RecipeT, DataT]):
+    """Implements ``nas_env.evaluation.evaluator.Task``; a subclass says how, for its kind of data.
+
+    Args:
+        dataset: name of a data set, or the path of a folder.
+        data_dir: where data sets known by name live; None = the default folder.
+        recipe: a name, a dict of settings, or a recipe.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        ConfigurationError: on first use, for a recipe or device that cannot be.
+        DatasetNotFoundError, InvalidDatasetError: from ``key`` and ``prepare``.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        data_dir: str | Path | None = None,
+        recipe: str | Mapping[str, Any] | RecipeT = "quick",
+        device: str = "auto",
+    ) -> None:
+        self.dataset = dataset
+        self.data_dir = None if data_dir is None else str(data_dir)
+        self.device = device
+        self._recipe = recipe
+        self._resolved: RecipeT | None = None
+        self._key: tuple[str, str] | None = None
+        self._data: DataT | None = None
+
+    @property
+    @abstractmethod
+    def metric_name(self) -> MetricName:
+        """What ``run`` measures on the validation data."""
+
+    @abstractmethod
+    def _resolve(self, recipe: str | Mapping[str, Any] | RecipeT) -> RecipeT:
+        """The recipe that the user means."""
+
+    @abstractmethod
+    def _data_digest(self) -> str:
+        """Of the data set's content; may download it."""
+
+    @abstractmethod
+    def _load(self) -> DataT:
+        """Training and validation data, on the CPU."""
+
+    @abstractmethod
+    def _train(self, job: Job, data: DataT, device: "torch.device") -> "TrainingOutcome":
+        """Train one child; its fault raises ``ChildFailure``."""
+
+    @property
+    def recipe(self) -> RecipeT:
+        """The recipe in full, its numerics chosen; workers get it from the parent process."""
+        if self._resolved is None:
+            self._resolved = self._resolve(self._recipe).with_numerics(self._target())
+        return self._resolved
+
+    def key(self) -> tuple[str, str]:
+        """(data-set digest, recipe digest); fetches the data set if it must be downloaded."""
+        if self._key is None:
+            self._key = self._data_digest(), self.recipe.digest()
+        return self._key
+
+    def prepare(self) -> None:
+        """Load the data onto the device; idempotent."""
+        if self._data is None:
+            self._data = self._load().to(self._target())
+
+    def run(self, job: Job) -> Evaluation:
+        """Train one child; its fault becomes a failed evaluation.
+
+        Raises:
+            NasEnvError: what is not the child's fault: missing data, a wrong setting.
+        """
+        self.prepare()
+        return run_safely(self._evaluate, job, self.metric_name)
+
+    def _evaluate(self, job: Job) -> Evaluation:
+        assert self._data is not None
+        outcome = self._train(job, self._data, self._target())
+        return Evaluation(
+            architecture=architecture_key(job.architecture),
+            seed=job.seed,
+            metric_name=self.metric_name,
+            metric=outcome.metric,
+            state="complete",
+            curve=outcome.curve,
+            parameters=outcome.parameters,
+            macs=outcome.macs,
+            train_seconds=outcome.seconds,
+            numerics=outcome.numerics,
+        )
+
+    def _target(self) -> "torch.device":
+        from nas_env.training.image_numerics import resolve_device
+
+        return resolve_device(self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings without the data; numerics and key travel along, so that workers agree."""
+        return {**self.__dict__, "_data": None}

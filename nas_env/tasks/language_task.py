@@ -1,0 +1,56 @@
+"""The task of a search for recurrent cells: train one language model on a text."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas_env.evaluation.evaluation import MetricName
+from nas_env.evaluation.evaluator import Job
+from nas_env.tasks.child_task import ChildTask
+
+if TYPE_CHECKING:
+    import torch
+
+    from nas_env.data.text import TextData
+    from nas_env.training.language_recipes import LanguageRecipe
+    from nas_env.training.outcome import TrainingOutcome
+
+
+class LanguageTask(ChildTask["LanguageRecipe", "TextData"]):
+    """Text: ``"ptb"``, ``"pydocs"``, or a folder with ``*.train.txt`` and ``*.valid.txt``."""
+
+    def __init__(
+        self,
+        dataset: str = "ptb",
+        data_dir: str | Path | None = None,
+        recipe: "str | Mapping[str, Any] | LanguageRecipe" = "quick",
+        device: str = "auto",
+    ) -> None:
+        super().__init__(dataset, data_dir, recipe, device)
+
+    @property
+    def metric_name(self) -> MetricName:
+        """Validation perplexity: lower is better."""
+        return "perplexity"
+
+    def _resolve(self, recipe: "str | Mapping[str, Any] | LanguageRecipe") -> "LanguageRecipe":
+        from nas_env.training.language_recipes import language_recipe
+
+        return language_recipe(recipe, self.dataset)
+
+    def _data_digest(self) -> str:
+        from nas_env.data.text import text_digest
+
+        return text_digest(self.dataset, self.data_dir)
+
+    def _load(self) -> "TextData":
+        from nas_env.child.cell.kernel_backend import kernel_library
+        from nas_env.data.text import load_text
+
+        kernel_library()  # a first compilation counts as loading, not as some child's training
+        return load_text(self.dataset, self.data_dir, self.recipe.selection)
+
+    def _train(self, job: Job, data: "TextData", device: "torch.device") -> "TrainingOutcome":
+        from nas_env.training.language_training import train_language_child
+
+        return train_language_child(job.architecture, data, self.recipe, job.seed, device)

@@ -1,0 +1,89 @@
+"""Which environment a search opens, and what its configuration says of it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import agents
+import nas_env
+from agents.search.environment import describe_environment, find_spec, open_environment, our_ids
+from nas_env.errors import ConfigurationError
+
+
+def test_an_id_becomes_our_vector_environment_with_its_store_beside_the_run(
+    tmp_path: Path,
+) -> None:
+    env: Any = open_environment("NAS-Digits-v0", 4, tmp_path / "runs" / "one")
+    assert env.num_envs == 4
+    assert env.settings.store == str(tmp_path / "runs" / "store.sqlite")
+    assert env.settings.evaluator == "process"
+    env.close()
+
+
+def test_without_a_run_folder_there_is_no_store() -> None:
+    env: Any = open_environment("NAS-Digits-v0", 2)
+    assert env.settings.store is None
+    env.close()
+
+
+def test_every_id_of_ours_can_be_opened_and_described() -> None:
+    for name in our_ids():
+        env = open_environment(name, 2)
+        description = describe_environment(env)
+        assert description["env"] == name
+        json.dumps(description)
+        env.close()
+
+
+def test_an_id_with_a_module_imports_what_registers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = 'gym.register("Own-v0", "nas_env.envs.conv_env:ConvEnv", kwargs={"num_layers": 2})'
+    (tmp_path / "own_registration.py").write_text(f"import gymnasium as gym\n{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert find_spec("own_registration:Own-v0").kwargs == {"num_layers": 2}
+    finally:
+        gym.registry.pop("Own-v0", None)
+    with pytest.raises(ConfigurationError, match="Unknown environment: 'no_such:Own-v0'"):
+        find_spec("no_such:Own-v0")
+
+
+def test_where_children_are_trained_is_no_setting_of_the_search() -> None:
+    env = open_environment("NAS-Digits-v0", 2, None, {"workers": 1, "num_layers": 3})
+    description = describe_environment(env)
+    assert description["resources"]["workers"] == 1
+    assert description["environment"]["num_layers"] == 3
+    assert "workers" not in description["environment"]
+    env.close()
+
+
+def test_a_single_environment_of_gym_make_is_described_by_its_id() -> None:
+    env = gym.make("NAS-Digits-v0", evaluator=len)
+    description = describe_environment(env)
+    assert description["env"] == "NAS-Digits-v0"
+    assert description["resources"]["evaluator"] == "len"
+
+
+@pytest.mark.parametrize("env", [lambda: 3, 3, None])
+def test_what_is_no_environment_is_refused(env: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        open_environment(env, 2)
+
+
+def test_importing_agents_imports_no_torch() -> None:
+    code = "import agents.search.launch, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_public_names_are_there() -> None:
+    for name in agents.__all__:
+        assert getattr(agents, name)
+    with pytest.raises(AttributeError, match="run_search"):
+        agents.no_such_name  # noqa: B018
+    assert Path(str(agents.__file__)).parent == Path(nas_env.__file__).parents[1] / "agents"

@@ -1,0 +1,48 @@
+"""What tests of the process executor share."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nas_env.evaluation.evaluation import Evaluation
+from nas_env.evaluation.evaluator import Job
+from nas_env.evaluation.pool.process_pool import ProcessExecutor
+from nas_env.space.choices import ChoiceArchitecture
+
+Function = Callable[[Any, int], float]
+MakePool = Callable[..., ProcessExecutor]
+
+
+def jobs(*units: int) -> list[Job]:
+    return [Job(ChoiceArchitecture({"units": unit}), seed=unit) for unit in units]
+
+
+def run(pool: ProcessExecutor, *units: int) -> dict[int, Evaluation]:
+    """Evaluations by ``units``."""
+    results = {units[index]: evaluation for index, evaluation in pool.run(jobs(*units))}
+    assert len(results) == len(units)
+    return results
+
+
+def gone(pid: int, within_s: float = 10.0) -> bool:
+    """Whether the process ends in time; a zombie has ended."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def wait_for(path: Path, within_s: float = 20.0) -> str:
+    deadline = time.monotonic() + within_s
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline, f"{path.name} did not appear"
+        time.sleep(0.02)
+    return path.read_text()
