@@ -6,6 +6,7 @@ Algorithm 1. The strongest simple control beside random search.
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,7 @@ from numpy.typing import NDArray
 from agents.agent import Agent, AgentState, Batch, Observations, Problem
 from agents.agent_state import check_owner, owner
 from agents.streams import EpisodeStreams, masks_of, positions_of
-from nas_env.checks import check_kinds
-from nas_env.errors import ConfigurationError
+from nas_env.checks import at_least, between, check_settings, require
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,13 @@ class EvolutionSettings:
         tournament: architectures drawn (without replacement) from which the best is the parent.
     """
 
-    population: int = 100
-    tournament: int = 25
+    population: Annotated[int, between(1, 1_000_000)] = 100
+    tournament: Annotated[int, at_least(1)] = 25
 
     def __post_init__(self) -> None:
-        check_kinds(self)
-        if not 1 <= self.tournament <= self.population:
-            raise ConfigurationError(
-                f"tournament must lie between 1 and population ({self.population}), "
-                f"got {self.tournament}. Lower tournament or raise population."
-            )
+        check_settings(self)
+        allowed = f"at most population ({self.population})"
+        require(self.tournament <= self.population, "tournament", self.tournament, allowed)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ Named = str | type[Any] | None
 _TABLE: dict[str, tuple[Named, Named]] = {  # name -> (agent, settings)
     "reinforce": (
         "agents.reinforce.agent:ReinforceAgent",
-        "agents.reinforce.agent:ReinforceSettings",
+        "agents.reinforce.settings:ReinforceSettings",
     ),
     "random": ("agents.random_search:RandomSearchAgent", None),
     "evolution": ("agents.evolution:EvolutionAgent", "agents.evolution:EvolutionSettings"),

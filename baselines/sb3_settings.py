@@ -7,8 +7,9 @@ is always the episodes of one update, whole: ``n_steps`` = their length.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from nas_env.errors import ConfigurationError
+from nas_env.checks import above, at_least, between, check_settings
 
 
 @dataclass(frozen=True)
@@ -28,31 +29,17 @@ class Shared:
         hidden_size: units of each of the two hidden layers of policy and value network.
     """
 
-    learning_rate: float = 3e-4
-    gamma: float = 1.0
-    gae_lambda: float = 1.0
-    entropy_coefficient: float = 0.0
-    vf_coef: float = 0.5
-    gradient_clip: float = 0.5
+    learning_rate: Annotated[float, above(0)] = 3e-4
+    gamma: Annotated[float, between(0, 1)] = 1.0
+    gae_lambda: Annotated[float, between(0, 1)] = 1.0
+    entropy_coefficient: Annotated[float, at_least(0)] = 0.0
+    vf_coef: Annotated[float, at_least(0)] = 0.5
+    gradient_clip: Annotated[float, above(0)] = 0.5
     normalize_advantage: bool = True
-    hidden_size: int = 64
+    hidden_size: Annotated[int, at_least(1)] = 64
 
     def __post_init__(self) -> None:
-        for rule, holds in self.limits().items():
-            if not holds:
-                raise ConfigurationError(f"{rule}, got {getattr(self, rule.split()[0])!r}.")
-
-    def limits(self) -> dict[str, bool]:
-        """Rule in words, beginning with the field's name -> whether it holds."""
-        return {
-            "learning_rate must be > 0": self.learning_rate > 0,
-            "gamma must lie in [0, 1]": 0 <= self.gamma <= 1,
-            "gae_lambda must lie in [0, 1]": 0 <= self.gae_lambda <= 1,
-            "entropy_coefficient must be >= 0": self.entropy_coefficient >= 0,
-            "vf_coef must be >= 0": self.vf_coef >= 0,
-            "gradient_clip must be > 0": self.gradient_clip > 0,
-            "hidden_size must be >= 1": self.hidden_size >= 1,
-        }
+        check_settings(self)
 
     def sb3_arguments(self) -> dict[str, float | bool]:
         """Keyword arguments of SB3's class, without those of its policy."""
@@ -76,7 +63,7 @@ class A2CSettings(Shared):
         normalize_advantage: False, as in SB3.
     """
 
-    learning_rate: float = 7e-4
+    learning_rate: Annotated[float, above(0)] = 7e-4
     normalize_advantage: bool = False
 
 
@@ -91,18 +78,9 @@ class PPOSettings(Shared):
         clip_range: how far the probability of a token may move in one update.
     """
 
-    n_epochs: int = 10
-    batch_size: int = 64
-    clip_range: float = 0.2
-
-    def limits(self) -> dict[str, bool]:
-        """Rules of all, and of PPO."""
-        return {
-            **super().limits(),
-            "n_epochs must be >= 1": self.n_epochs >= 1,
-            "batch_size must be >= 2": self.batch_size >= 2,
-            "clip_range must be > 0": self.clip_range > 0,
-        }
+    n_epochs: Annotated[int, at_least(1)] = 10
+    batch_size: Annotated[int, at_least(2)] = 64
+    clip_range: Annotated[float, above(0)] = 0.2
 
     def sb3_arguments(self) -> dict[str, float | bool]:
         """Those of all, and of PPO."""
@@ -123,12 +101,8 @@ class RecurrentPPOSettings(PPOSettings):
             which only slows a sequence of a few dozen tokens down.
     """
 
-    batch_size: int = 128
-    lstm_size: int = 64
-
-    def limits(self) -> dict[str, bool]:
-        """Rules of PPO, and of its LSTM."""
-        return {**super().limits(), "lstm_size must be >= 1": self.lstm_size >= 1}
+    batch_size: Annotated[int, at_least(2)] = 128
+    lstm_size: Annotated[int, at_least(1)] = 64
 
 
 def minibatch(steps: int, largest: int) -> int:

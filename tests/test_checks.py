@@ -1,12 +1,24 @@
-"""Settings of the wrong kind are refused by name; what fits is let through."""
+"""Settings are refused by name, in one wording, as their annotations say."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
 
-from nas_env.checks import check_kinds, check_seed
+from nas_env.checks import (
+    above,
+    at_least,
+    below,
+    between,
+    check_seed,
+    check_settings,
+    different,
+    kinds_of,
+    matching,
+    one_of,
+    some,
+)
 from nas_env.errors import ConfigurationError
 
 
@@ -18,12 +30,25 @@ class Settings:
     flag: bool = False
     name: str = "a"
     form: Literal["x", "y"] = "x"
-    several: tuple[int, ...] = (1,)
+    units: Annotated[int, at_least(1)] = 3
+    clip: Annotated[float | None, above(0)] = None
+    share: Annotated[float, at_least(0), below(1)] = 0.5
+    decay: Annotated[float, between(0, 1)] = 1.0
+    sizes: Annotated[tuple[Annotated[int, at_least(1)], ...], some, different] = (1, 3)
+    kind: Annotated[str, one_of("p", "q")] = "p"
+    odd: Annotated[int, matching(lambda n: n % 2 == 1, "that is odd")] = 3
+    anything: Any = None
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
-@pytest.mark.parametrize("value", [{}, {"rate": 1}, {"limit": 2.5}, {"form": "z"}, {"several": 3}])
-def test_what_is_as_declared_or_not_looked_at_passes(value: dict[str, object]) -> None:
-    check_kinds(Settings(**value))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"rate": 1}, {"limit": 2.5}, {"clip": 1e-9}, {"sizes": [5]}, {"anything": object()}],
+)
+def test_what_is_as_declared_passes(value: dict[str, Any]) -> None:
+    Settings(**value)
 
 
 @pytest.mark.parametrize(
@@ -36,18 +61,64 @@ def test_what_is_as_declared_or_not_looked_at_passes(value: dict[str, object]) -
         ("limit", float("inf"), "a finite number or None"),
         ("flag", 1, "True or False"),
         ("name", None, "text"),
+        ("form", "z", "'x' or 'y'"),
+        ("units", 0, "a whole number of at least 1"),
+        ("units", None, "a whole number of at least 1"),
+        ("clip", 0, "a finite number above 0 or None"),
+        ("share", 1.0, "a finite number of at least 0 below 1"),
+        ("decay", 1.5, "a finite number from 0 to 1"),
+        ("sizes", (), "a non-empty list of different whole numbers of at least 1"),
+        ("sizes", (1, 1), "a non-empty list of different whole numbers of at least 1"),
+        ("sizes", (0,), "a non-empty list of different whole numbers of at least 1"),
+        ("sizes", 3, "a non-empty list of different whole numbers of at least 1"),
+        ("sizes", "13", "a non-empty list of different whole numbers of at least 1"),
+        ("kind", "r", "text among 'p', 'q'"),
+        ("odd", 4, "a whole number that is odd"),
     ],
 )
-def test_another_kind_is_refused_with_name_value_and_what_is_allowed(
-    name: str, value: object, allowed: str
+def test_a_setting_is_refused_with_name_value_and_what_is_allowed(
+    name: str, value: Any, allowed: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=f"^{name} must be {allowed}, got {value!r}"):
-        check_kinds(Settings(**{name: value}))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(**{name: value})
+    assert str(caught.value) == f"{name} must be {allowed}, got {value!r}."
+
+
+def test_the_message_says_what_the_settings_are_of() -> None:
+    settings = Settings()
+    object.__setattr__(settings, "units", 0)
+    with pytest.raises(ConfigurationError, match=r"^recipe units must be a whole number"):
+        check_settings(settings, "recipe")
+
+
+def test_numbers_of_numpy_and_lists_of_json_become_plain() -> None:
+    sizes: Any = [np.int64(1), 3]
+    settings = Settings(count=np.int64(4), rate=np.float32(0.5), sizes=sizes)  # type: ignore[arg-type]
+    assert (settings.count, settings.rate, settings.sizes) == (4, 0.5, (1, 3))
+    assert {type(v) for v in (settings.count, *settings.sizes)} == {int}
+    assert type(settings.rate) is float
+
+
+def test_a_whole_number_given_for_a_float_stays_one_because_digests_tell_them_apart() -> None:
+    assert type(Settings(rate=1).rate) is int
+
+
+def test_a_very_long_value_does_not_flood_the_message() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(form="z" * 10_000)  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 400
+
+
+def test_every_annotation_is_known_in_words() -> None:
+    assert {name: kind.words for name, kind in kinds_of(Settings).items()}["share"] == (
+        "a finite number of at least 0 below 1"
+    )
+    assert "anything" not in kinds_of(Settings)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, True, "1", None])
 def test_a_seed_is_a_whole_number_of_0_or_more(seed: object) -> None:
-    with pytest.raises(ConfigurationError, match="seed must be a whole number of 0 or more"):
+    with pytest.raises(ConfigurationError, match="seed must be a whole number of at least 0"):
         check_seed(seed)
 
 

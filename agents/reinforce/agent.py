@@ -15,7 +15,6 @@ of the policy at samples that are not quite the policy's.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,69 +28,15 @@ from agents.reinforce.controller import Controller, ControllerSizes
 from agents.reinforce.elites import Elites
 from agents.reinforce.plan import make_plan
 from agents.reinforce.sampler import ControllerSampler
+from agents.reinforce.settings import ReinforceSettings
 from agents.reinforce.torch_state import load_optimiser, optimiser_arrays
 from agents.reinforce.unseen import Unseen
 from agents.streams import EpisodeStreams, draw, positions_of
-from nas_env.checks import check_kinds
 from nas_env.errors import CheckpointError, ConfigurationError
 from nas_env.system.threads import one_torch_thread
 
 SMALLEST_SCALE = 1e-8
 """Advantages are not blown up further where all rewards are equal."""
-
-
-@dataclass(frozen=True)
-class ReinforceSettings:
-    """Hyper-parameters of REINFORCE; the defaults are the paper's.
-
-    Attributes:
-        learning_rate: of Adam (paper: 6e-4 for CIFAR-10, 5e-4 for Penn Treebank).
-        baseline_decay: share of the old average that stays when one more reward enters the
-            baseline (.95 in the authors' next paper; this one gives no figure).
-        entropy_coefficient: weight of the mean entropy per episode in the objective. 0, as in the
-            paper; it must be small against the spread of rewards.
-        gradient_clip: largest norm of the gradient; None, as in the paper, does not clip.
-        hidden_size: units of each LSTM layer (paper: 35).
-        lstm_layers: LSTM layers (paper: 2).
-        init_range: weights start uniformly in +-init_range (paper: .08).
-        unit_advantages: divide advantages by the root of the moving average (of the baseline's
-            decay, this batch included) of their squares. The paper does not.
-        elite_size: K of priority queue training; 0, as in the paper, is without.
-        elite_weight: weight of the mean log-likelihood of the elites in the objective.
-        avoid_repeats: write no architecture twice, as long as the policy leaves new ones a chance
-            of 1e-9. Costs a forward pass over all known architectures per update. The paper has no
-            such rule.
-    """
-
-    learning_rate: float = 6e-4
-    baseline_decay: float = 0.95
-    entropy_coefficient: float = 0.0
-    gradient_clip: float | None = None
-    hidden_size: int = 35
-    lstm_layers: int = 2
-    init_range: float = 0.08
-    unit_advantages: bool = False
-    elite_size: int = 0
-    elite_weight: float = 0.5
-    avoid_repeats: bool = False
-
-    def __post_init__(self) -> None:
-        check_kinds(self)
-        limits = {
-            "learning_rate must be > 0": self.learning_rate > 0,
-            "baseline_decay must lie in [0, 1)": 0 <= self.baseline_decay < 1,
-            "entropy_coefficient must be >= 0": self.entropy_coefficient >= 0,
-            "gradient_clip must be > 0 or None": self.gradient_clip is None
-            or self.gradient_clip > 0,
-            "hidden_size must be >= 1": self.hidden_size >= 1,
-            "lstm_layers must be >= 1": self.lstm_layers >= 1,
-            "init_range must be > 0": self.init_range > 0,
-            "elite_size must be >= 0": self.elite_size >= 0,
-            "elite_weight must be > 0": self.elite_weight > 0,
-        }
-        for rule, holds in limits.items():
-            if not holds:
-                raise ConfigurationError(f"{rule}, got {getattr(self, rule.split()[0])!r}.")
 
 
 class ReinforceAgent(Agent):

@@ -6,8 +6,9 @@ replicas of the controller.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from nas_env.errors import ConfigurationError
+from nas_env.checks import at_least, check_settings, require
 
 
 @dataclass(frozen=True)
@@ -21,16 +22,15 @@ class DepthSchedule:
         last: deepest stage.
     """
 
-    first: int = 6
-    step: int = 2
-    every: int = 1600
-    last: int = 20
+    first: Annotated[int, at_least(1)] = 6
+    step: Annotated[int, at_least(0)] = 2
+    every: Annotated[int, at_least(1)] = 1600
+    last: Annotated[int, at_least(1)] = 20
 
     def __post_init__(self) -> None:
-        if self.first < 1 or self.step < 0 or self.every < 1 or self.last < self.first:
-            raise ConfigurationError(
-                f"{self} makes no sense: first >= 1, step >= 0, every >= 1, last >= first."
-            )
+        check_settings(self, "depth schedule")
+        allowed = f"at least first ({self.first})"
+        require(self.last >= self.first, "last", self.last, allowed, "depth schedule")
 
     def depth(self, children: int) -> int:
         """Layers of a child that follows ``children`` others."""

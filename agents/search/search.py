@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from agents.search.environment import (
 from agents.search.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.search.progress import Tally, make_display
 from agents.search.schedule import DepthSchedule
-from nas_env.checks import check_kinds
+from nas_env.checks import above, at_least, check_settings
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
 
 AgentFactory = Callable[[Problem, int], Agent]
@@ -56,28 +56,18 @@ class SearchSettings:
         progress: show a progress bar, or lines where there is no terminal.
     """
 
-    children: int | None = None
-    hours: float | None = None
-    children_per_update: int = 8
-    seed: int = 0
+    children: Annotated[int | None, at_least(1)] = None
+    hours: Annotated[float | None, above(0)] = None
+    children_per_update: Annotated[int, at_least(1)] = 8
+    seed: Annotated[int, at_least(0)] = 0
     schedule: DepthSchedule | None = None
     resume: bool = False
     progress: bool = False
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_settings(self)
         if self.children is None and self.hours is None:
             raise ConfigurationError("A search needs a budget: give children, hours, or both.")
-        if self.children is not None and self.children < 1:
-            raise ConfigurationError(f"children must be at least 1, got {self.children!r}.")
-        if self.hours is not None and not self.hours > 0:
-            raise ConfigurationError(f"hours must be above 0, got {self.hours!r}.")
-        if self.children_per_update < 1:
-            raise ConfigurationError(
-                f"children_per_update must be at least 1, got {self.children_per_update!r}."
-            )
-        if self.seed < 0:
-            raise ConfigurationError(f"seed must be 0 or more, got {self.seed!r}.")
 
 
 def run_search(  # the contract's signature; everything optional has a name

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nas_env.checks import wrong_kind
+from nas_env.checks import kinds_of
 from nas_env.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -84,10 +84,9 @@ def check_kinds(recipe: "DataclassInstance") -> None:
     Raises:
         ConfigurationError: naming the first such setting.
     """
-    wrong = wrong_kind(recipe)
-    if wrong is not None:
-        name, value, allowed = wrong
-        require(False, name, value, allowed)
+    for name, kind in kinds_of(type(recipe)).items():
+        value = getattr(recipe, name)
+        require(kind.allows(value), name, value, kind.words)
 
 
 def recipe_digest(kind: str, recipe: "DataclassInstance") -> str:

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from agents.agent import Batch
-from agents.reinforce.agent import ReinforceAgent, ReinforceSettings
+from agents.reinforce.agent import ReinforceAgent
 from agents.reinforce.baseline import MovingBaseline
+from agents.reinforce.settings import ReinforceSettings
 from nas_env.errors import CheckpointError, ConfigurationError
 from nas_env.space.layout import Position
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from agents.agent import Batch
-from agents.reinforce.agent import ReinforceAgent, ReinforceSettings
+from agents.reinforce.agent import ReinforceAgent
 from agents.reinforce.elites import Elites
+from agents.reinforce.settings import ReinforceSettings
 from nas_env.errors import CheckpointError, ConfigurationError
 from nas_env.space.layout import Position
 

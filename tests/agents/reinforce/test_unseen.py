@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from agents.agent import Batch
-from agents.reinforce.agent import ReinforceAgent, ReinforceSettings
+from agents.reinforce.agent import ReinforceAgent
 from agents.reinforce.controller import Controller, ControllerSizes
 from agents.reinforce.plan import make_plan
+from agents.reinforce.settings import ReinforceSettings
 from agents.reinforce.unseen import Unseen
 from nas_env.space.layout import Position
 

@@ -311,7 +311,7 @@ def test_a_budget_in_hours_stops_the_search() -> None:
     [
         ({"children": None}, "budget"),
         ({"children": 0}, "children"),
-        ({"children": "8"}, "children must be a whole number or None, got '8'"),
+        ({"children": "8"}, "children must be a whole number of at least 1 or None, got '8'"),
         ({"seed": 1.5}, "seed must be a whole number"),
         ({"hidden_size": 3.5}, "hidden_size must be a whole number"),
         ({"agent": "evolution", "population": "9"}, "population must be a whole number"),
