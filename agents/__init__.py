@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from agents.records.episode import Episode as Episode
     from agents.records.episode import SearchResult as SearchResult
     from agents.registry import make_agent as make_agent
+    from agents.search.run import run_search as run_search
     from agents.search.schedule import DepthSchedule as DepthSchedule
-    from agents.search.search import run_search as run_search
 
 _HOME = {  # public name -> module that owns it
     "Agent": "agents.agent",
@@ -20,7 +20,7 @@ _HOME = {  # public name -> module that owns it
     "Episode": "agents.records.episode",
     "SearchResult": "agents.records.episode",
     "make_agent": "agents.registry",
-    "run_search": "agents.search.search",
+    "run_search": "agents.search.run",
 }
 __all__ = list(_HOME)
 

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
@@ -59,17 +60,27 @@ def run_command(body: Callable[[], int], stopped: Callable[[], str] = lambda: "s
             raise
 
 
-def run_script(main: Callable[[], int]) -> NoReturn:
+def run_script(main: str | Callable[[], int]) -> NoReturn:
     """Run a script's ``main`` and end the process; a signal on the way out prints no traceback.
 
     Args:
-        main: calls ``run_command``, or is a body for it.
+        main: calls ``run_command``, or is a body for it; or its "module:function", so that Ctrl-C
+            while modules load ends as quietly.
     """
     STOPPING.enter()  # for good: the interpreter's own last steps are not to be interrupted either
-    status = run_command(main)
+    if callable(main):
+        status = run_command(main)
+    else:
+        status = run_command(lambda: _called(main), lambda: "")
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
+
+
+def _called(name: str) -> int:
+    """Import "module:function" and call it."""
+    module, _, function = name.partition(":")
+    return int(getattr(import_module(module), function)())
 
 
 class _Stopping:

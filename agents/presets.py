@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.registry import agent_names, unknown, unknown_agent
+from agents.registry import find_agent, unknown
 from agents.search.schedule import DepthSchedule
 from nas_env.errors import ConfigurationError
 
@@ -47,8 +47,7 @@ class Preset:
 
     def options(self, agent: str) -> dict[str, Any]:
         """Hyper-parameters of one agent."""
-        if agent not in agent_names():
-            raise ConfigurationError(unknown_agent(agent))
+        find_agent(agent)
         return dict(self.agents.get(agent, {}))
 
 

@@ -1,63 +1,106 @@
-"""The one table of agents, and how one is made from its name and options."""
+"""The one table of agents, and how one is made from its name and settings.
+
+A distribution adds agents through the entry-point group ``nas_env.agents``: an entry names a table
+of name -> ("module:class" of the agent, "module:class" of its settings or None), as
+``baselines.table:AGENTS`` is. A program adds one with ``register_agent``.
+"""
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any
 
 from agents.agent import Agent, Problem
 from nas_env.errors import ConfigurationError
 
-AGENTS = ("reinforce", "random", "evolution")
-"""Ours. ``agent_names`` also has those that were registered."""
-
 Named = str | type[Any] | None
 """A class, or "module:class" of one that is imported when it is needed."""
 
-_TABLE: dict[str, tuple[Named, Named]] = {  # name -> (agent, settings)
-    "reinforce": (
-        "agents.reinforce.agent:ReinforceAgent",
-        "agents.reinforce.settings:ReinforceSettings",
+GROUP = "nas_env.agents"
+"""Entry points of distributions that bring agents."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One agent.
+
+    Attributes:
+        agent: subclass of ``Agent``; called as ``agent(problem, seed)``, or ``agent(problem, seed,
+            settings)`` if it has settings.
+        settings: frozen dataclass of its hyper-parameters, with defaults; None = it has none.
+    """
+
+    agent: Named
+    settings: Named = None
+
+    def settings_class(self) -> Any:
+        """The dataclass itself, None for an agent without hyper-parameters."""
+        return _resolve(self.settings)
+
+
+_TABLE: dict[str, Registered] = {
+    "reinforce": Registered(
+        "agents.reinforce.agent:ReinforceAgent", "agents.reinforce.settings:ReinforceSettings"
     ),
-    "random": ("agents.random_search:RandomSearchAgent", None),
-    "evolution": ("agents.evolution:EvolutionAgent", "agents.evolution:EvolutionSettings"),
+    "random": Registered("agents.random_search:RandomSearchAgent"),
+    "evolution": Registered(
+        "agents.evolution:EvolutionAgent", "agents.evolution:EvolutionSettings"
+    ),
 }
+
+AGENTS = tuple(_TABLE)
+"""Ours. ``agent_names`` also has those of other distributions."""
 
 
 def register_agent(name: str, agent: Named, settings: Named = None) -> None:
-    """Make an agent known by name, to ``run_search`` and every script that this process runs.
+    """Make an agent known by name, to ``run_search`` and every command that this process runs.
 
     Args:
         name: its name.
-        agent: subclass of ``Agent`` or its "module:class"; called as ``agent(problem, seed)``, or
-            ``agent(problem, seed, settings)`` if it has settings.
+        agent: subclass of ``Agent`` or its "module:class".
         settings: frozen dataclass of its hyper-parameters, with defaults; None = it has none.
 
     Raises:
         ConfigurationError: another agent has that name.
     """
-    if _TABLE.setdefault(name, (agent, settings)) != (agent, settings):
+    new = Registered(agent, settings)
+    if registered_agents().get(name, new) != new:
         raise ConfigurationError(f"There is an agent {name!r} already: choose another name.")
+    _TABLE[name] = new
 
 
-def register_agents(agents: Mapping[str, tuple[Named, Named]]) -> None:
-    """``register_agent`` for a table of name -> (agent, settings)."""
-    for name, (agent, settings) in agents.items():
-        register_agent(name, agent, settings)
+def registered_agents() -> Mapping[str, Registered]:
+    """All agents by name: ours, those of installed distributions, those registered here."""
+    return {**_TABLE, **{name: row for name, row in _installed().items() if name not in _TABLE}}
 
 
 def agent_names() -> tuple[str, ...]:
     """All names, ours first."""
-    return tuple(_TABLE)
+    return tuple(registered_agents())
 
 
-def unknown_agent(name: Any) -> str:
-    """Message for a name that no agent has."""
-    message = unknown("agent", name, agent_names())
-    if len(_TABLE) > len(AGENTS):
-        return message
-    return f"{message} Those of Stable-Baselines3: first register_agents(baselines.table.AGENTS)."
+@cache
+def _installed() -> dict[str, Registered]:
+    """Agents of the entry points; ours come first where names are equal.
+
+    Raises:
+        ConfigurationError: an entry point that cannot be loaded, naming its distribution.
+    """
+    found: dict[str, Registered] = {}
+    for entry in entry_points(group=GROUP):
+        try:
+            for name, (agent, settings) in entry.load().items():
+                found.setdefault(name, Registered(agent, settings))
+        except Exception as error:
+            origin = getattr(entry.dist, "name", "unknown")
+            raise ConfigurationError(
+                f"The agents of the distribution {origin!r} ({entry.value}) cannot be loaded: "
+                f"{error!r}. Update or uninstall it."
+            ) from error
+    return found
 
 
 def make_agent(
@@ -75,19 +118,35 @@ def make_agent(
     Raises:
         ConfigurationError: an unknown name or option, or a value that cannot be.
     """
-    settings = agent_settings(name, options or {})
-    make, made_with = _resolve(_TABLE[name][0]), [] if settings is None else [settings]
+    return build_agent(name, problem, seed, agent_settings(name, options or {}))
+
+
+def build_agent(name: str, problem: Problem, seed: int, settings: Any) -> Agent:
+    """An agent by name with its settings, None for one without hyper-parameters."""
+    make, made_with = _resolve(find_agent(name).agent), [] if settings is None else [settings]
     agent: Agent = make(problem, seed, *made_with)
     return agent
 
 
+def find_agent(name: Any) -> Registered:
+    """The row of a name.
+
+    Raises:
+        ConfigurationError: no agent has that name.
+    """
+    table = registered_agents()
+    if name not in table:
+        raise ConfigurationError(unknown("agent", name, tuple(table)))
+    return table[name]
+
+
 def agent_settings(name: str, options: Mapping[str, Any]) -> Any:
-    """The settings dataclass of an agent, None for one without hyper-parameters.
+    """The settings of an agent, None for one without hyper-parameters.
 
     Raises:
         ConfigurationError: an unknown name or option, or a value that cannot be.
     """
-    settings = _settings_class(name)
+    settings = find_agent(name).settings_class()
     known = [field.name for field in fields(settings)] if settings else []
     for option in options:
         if option not in known:
@@ -108,12 +167,6 @@ def unknown(kind: str, name: Any, known: Sequence[str]) -> str:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     allowed = ", ".join(map(repr, known)) or "none"
     return f"Unknown {kind}: {name!r}.{hint} Allowed: {allowed}."
-
-
-def _settings_class(name: str) -> Any:
-    if name not in _TABLE:
-        raise ConfigurationError(unknown_agent(name))
-    return _resolve(_TABLE[name][1])
 
 
 def _resolve(named: Named) -> Any:

@@ -1,11 +1,7 @@
 """The one table of baseline agents, as strings: naming them imports neither torch nor SB3.
 
-Scripts hand it to ``agents.registry.register_agents``; from Python, ``run_search`` knows them after
-
-    from agents.registry import register_agents
-    from baselines.table import AGENTS
-
-    register_agents(AGENTS)
+The entry point of this distribution in the group ``nas_env.agents`` names it, so that
+``run_search(env, "ppo")`` and every command know them.
 """
 
 AGENTS: dict[str, tuple[str, str]] = {

@@ -34,11 +34,9 @@ from agents.comparison.report import (
 from agents.comparison.run import ComparisonRunner, Contest, Found, folder_errors, parse_contender
 from agents.comparison.statistics import Comparison
 from agents.records.provenance import command_line, hardware, versions
-from agents.registry import register_agents
 from agents.reports.sections import hardware_line
 from agents.search.environment import find_spec
-from agents.search.launch import FAMILIES
-from baselines.table import AGENTS as BASELINES
+from agents.search.resolve import family_of, settings_given
 from nas_env.errors import ConfigurationError
 from nas_env.system.files import write_durably
 from nas_env.tables.file import read_table
@@ -88,10 +86,8 @@ def main(options: CompareOptions) -> int:
 
 def compare(options: CompareOptions) -> Path:
     """Run what has not been run, write the report, return its path."""
-    register_agents(BASELINES)
     contest = _contest(options)
-    module = str(find_spec(options.env).entry_point).partition(":")[0].rpartition(".")[2]
-    family = FAMILIES.get(module, "other")
+    family = family_of(settings_given(find_spec(options.env), contest.arguments))
     contenders = [parse_contender(a, options.preset, family) for a in dict.fromkeys(options.agents)]
     folder = options.folder or Path("runs") / f"compare-{options.env.replace('/', '-')}"
     runner = ComparisonRunner(contest, folder)

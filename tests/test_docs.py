@@ -10,8 +10,7 @@ import pytest
 
 import agents
 import nas_env
-from agents.registry import AGENTS, register_agents, resolved_options
-from baselines.table import AGENTS as SB3
+from agents.registry import AGENTS, resolved_options
 from scripts.build_docs import FOLDER, pages
 from tests.documents import ROOT, check_command, commands, missing_files, python_blocks
 
@@ -78,7 +77,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("agent", [*AGENTS, "ppo", "a2c"])
 def test_every_logged_column_is_explained(agent: str, tmp_path: Path) -> None:
-    register_agents(SB3)
     space = nas_env.ChoiceSpace({"width": [1, 2], "depth": [1, 2]})
     env = nas_env.ArchitectureEnv(space, lambda _, seed: seed % 7 / 7)
     agents.run_search(env, agent, children=8, run_dir=tmp_path / "run")

@@ -24,7 +24,7 @@ from agents.records.episode import Episode
 from agents.records.run_folder import RunFolder
 from agents.registry import resolved_options
 from agents.search.environment import find_spec
-from agents.search.search import run_search
+from agents.search.run import run_search
 from nas_env.errors import ConfigurationError, RunFolderError
 from nas_env.system.files import write_durably
 

@@ -1,125 +1,49 @@
-"""The options of a search as one dataclass: the flags of ``scripts/train_agent.py``."""
+"""The options of a search: what a command line, a sweep or a stored run asks for, in groups.
+
+Arguments of environments and hyper-parameters of agents are no fields here: they stand in the
+settings classes of those, and are kept as the mapping of what was given.
+"""
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from agents.search.setting_names import agent_setting_names, environment_setting_names
+from nas_env.checks import above, at_least, check_settings
 from nas_env.training.recipe_choice import recipe_from_text
 
-HYPER_PARAMETERS = (
-    "learning_rate",
-    "baseline_decay",
-    "entropy_coefficient",
-    "gradient_clip",
-    "unit_advantages",
-    "elite_size",
-    "elite_weight",
-    "avoid_repeats",
-    "population",
-    "tournament",
-    "n_epochs",
-    "batch_size",
-    "clip_range",
-)
+Tracker = Literal["no", "wandb", "tensorboard"]
 
 
 @dataclass(frozen=True)
-class TrainOptions:
-    """Search for networks: an agent writes architectures, their children are trained.
+class What:
+    """What is searched, and by whom.
 
-    Where no default is shown, the preset decides; agents/presets.py holds all its numbers.
+    Attributes:
+        agent: who searches: reinforce, random or evolution; of Stable-Baselines3 ppo, a2c,
+            maskable_ppo or recurrent_ppo; or one that another distribution brings.
+        env: id of the environment. Default: NAS-CIFAR10-v0 if CIFAR-10 is on disk or can be
+            downloaded, else NAS-Digits-v0.
+        preset: budget, recipe and hyper-parameters that belong together: quick (two CPU cores,
+            minutes), fast (one GPU, hours) or paper; agents/presets.py holds all numbers.
+        recipe: how children are trained: quick, fast, paper, or a JSON object of changes such as
+            '{"name": "quick", "epochs": 2}'. Default: the preset's.
+        dataset: name, or path of a folder with your own images (train/CLASS/*.png) or text.
+            Default: the environment's.
+        arguments: further keyword arguments of the environment as a JSON object: for ids that are
+            not ours, whose arguments have no flags.
+        seed: run seed: the same seed gives the same search.
     """
 
     agent: str = "reinforce"
-    """Who searches: reinforce, random or evolution; of Stable-Baselines3 ppo, a2c, maskable_ppo or
-    recurrent_ppo (baselines/sb3_settings.py has all their defaults)."""
     env: str | None = None
-    """Id of the environment. Default: NAS-CIFAR10-v0 if CIFAR-10 is on disk or can be downloaded,
-    else NAS-Digits-v0."""
     preset: str = "quick"
-    """Budget, recipe and hyper-parameters that belong together: quick (two CPU cores, minutes),
-    fast (one GPU, hours) or paper."""
     recipe: str | None = None
-    """How children are trained: quick, fast, paper, or a JSON object of changes such as
-    '{"name": "quick", "epochs": 2}'. Default: the preset's."""
     dataset: str | None = None
-    """Name, or path of a folder with your own images (train/CLASS/*.png) or text. Default: the
-    environment's."""
-    data_dir: Path | None = None
-    """Folder where data sets known by name are, or are downloaded to. Default: NAS_ENV_DATA, else
-    the cache folder."""
-    num_layers: int | None = None
-    """Layers of every child. Default: the preset's depth or depth schedule."""
-    children: int | None = None
-    """Stop after so many children. Default: the preset's."""
-    hours: float | None = None
-    """Stop after so many hours, all resumes together. Default: the preset's; no limit if none."""
-    children_per_update: int | None = None
-    """Architectures per update of the agent (m). Default: the preset's."""
-    seed: int = 0
-    """Run seed: the same seed gives the same search."""
-    workers: int | None = None
-    """Worker processes. Default: as many as there are cores, at most one per child of an update."""
-    executor: str = "process"
-    """Where children are trained: process (workers, with hard limits) or local (this process)."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1, ..."""
-    store: Path | None = None
-    """SQLite file that keeps every finished child, shared by all runs. Default: store.sqlite beside
-    the run folder."""
-    run_dir: Path | None = None
-    """Folder to record the run in. Default: runs/ENV-AGENT-SEED-TIME."""
-    resume: bool = False
-    """Continue the run in --run-dir with its own settings; other settings given are refused, except
-    a larger budget and where children are trained."""
-    retry_failed: bool = False
-    """First forget stored failures that may pass (out of memory, timeout, lost worker, error), so
-    that those children are trained again."""
-    progress: bool = True
-    """Show progress: a bar on a terminal, lines elsewhere."""
-    track: bool = False
-    """Record the search with Weights & Biases; offline where no account is set up. A run that a
-    sweep starts is always recorded."""
-    learning_rate: float | None = None
-    """reinforce and Stable-Baselines3: the optimiser's learning rate. Default: the preset's (paper:
-    6e-4); Stable-Baselines3: 3e-4 (a2c 7e-4)."""
-    baseline_decay: float | None = None
-    """reinforce: decay of the baseline's moving average. Default: the preset's (.95)."""
-    entropy_coefficient: float | None = None
-    """reinforce and Stable-Baselines3: weight of an entropy bonus. Default: the preset's (0: none,
-    as in the paper)."""
-    gradient_clip: float | None = None
-    """reinforce and Stable-Baselines3: largest gradient norm. Default: the preset's (no clipping,
-    as in the paper); Stable-Baselines3: .5."""
-    unit_advantages: bool | None = None
-    """reinforce: advantages of unit size. Default: the preset's (no, as in the paper)."""
-    elite_size: int | None = None
-    """reinforce: best architectures that are learned from at every update. Default: the preset's
-    (0: none, as in the paper)."""
-    elite_weight: float | None = None
-    """reinforce: weight of the elites' log-likelihood. Default: the preset's."""
-    avoid_repeats: bool | None = None
-    """reinforce: train no architecture twice. Default: the preset's (no, as in the paper)."""
-    population: int | None = None
-    """evolution: architectures alive. Default: the preset's."""
-    tournament: int | None = None
-    """evolution: architectures drawn, of which the best becomes the parent. Default: the
-    preset's."""
-    n_epochs: int | None = None
-    """ppo, maskable_ppo, recurrent_ppo: passes over the episodes of an update. Default: 10."""
-    batch_size: int | None = None
-    """ppo, maskable_ppo, recurrent_ppo: largest minibatch, in tokens. Default: 64 (recurrent_ppo:
-    128)."""
-    clip_range: float | None = None
-    """ppo, maskable_ppo, recurrent_ppo: how far a token's probability may move in an update.
-    Default: .2."""
-
-    def agent_options(self) -> dict[str, Any]:
-        """The hyper-parameters that were given."""
-        given = {name: getattr(self, name) for name in HYPER_PARAMETERS}
-        return {name: value for name, value in given.items() if value is not None}
+    arguments: str | None = None
+    seed: Annotated[int, at_least(0)] = 0
 
     def recipe_value(self) -> str | dict[str, Any] | None:
         """The recipe's name, or its changes as a dict.
@@ -129,31 +53,167 @@ class TrainOptions:
         """
         return None if self.recipe is None else recipe_from_text(self.recipe)
 
+
+@dataclass(frozen=True)
+class Budget:
+    """How long.
+
+    Attributes:
+        children: stop after so many children. Default: the preset's.
+        hours: stop after so many hours, all resumes together. Default: the preset's; no limit if
+            it has none.
+        children_per_update: architectures per update of the agent (m). Default: the preset's.
+        resume: continue the run in --run-dir with its own settings; other settings given are
+            refused, except a larger budget and where children are trained.
+        retry_failed: first forget stored failures that may pass (out of memory, timeout, lost
+            worker, error), so that those children are trained again.
+    """
+
+    children: Annotated[int | None, at_least(1)] = None
+    hours: Annotated[float | None, above(0)] = None
+    children_per_update: Annotated[int | None, at_least(1)] = None
+    resume: bool = False
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where.
+
+    Attributes:
+        run_dir: folder to record the run in. Default: runs/ENV-AGENT-SEED-TIME.
+        store: SQLite file that keeps every finished child, shared by all runs. Default:
+            store.sqlite beside the run folder.
+        data_dir: folder where data sets known by name are, or are downloaded to. Default:
+            NAS_ENV_DATA, else the cache folder.
+        evaluator: where children are trained: process (workers, with hard limits) or local (this
+            process).
+        workers: worker processes. Default: as many as there are cores, at most one per child of an
+            update.
+        device: auto, cpu, cuda, cuda:1, ...
+    """
+
+    run_dir: Path | None = None
+    store: Path | None = None
+    data_dir: Path | None = None
+    evaluator: str = "process"
+    workers: Annotated[int | None, at_least(1)] = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What is shown and recorded besides the run folder.
+
+    Attributes:
+        progress: show progress: a bar on a terminal, lines elsewhere.
+        track: also record the search with wandb (Weights & Biases; offline where no account is set
+            up) or tensorboard. --track alone means wandb. A run that a sweep starts is always
+            recorded.
+    """
+
+    progress: bool = True
+    track: Tracker = "no"
+
+
+_PATHS = ("run_dir", "store", "data_dir")
+_RENAMED = {"executor": "evaluator"}
+"""Names in the configuration of older runs -> names today."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Search for networks: an agent writes architectures, their children are trained.
+
+    Attributes:
+        what: what is searched, by whom.
+        budget: how long.
+        place: where.
+        watching: what is shown.
+        environment: arguments of the environment that were given.
+        agent: hyper-parameters of the agent that were given.
+    """
+
+    what: What = field(default_factory=What)
+    budget: Budget = field(default_factory=Budget)
+    place: Place = field(default_factory=Place)
+    watching: Watching = field(default_factory=Watching)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    agent: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Refuse what cannot be, before anything is opened.
+
+        Raises:
+            ConfigurationError: naming the option.
+        """
+        for name in GROUPS:
+            check_settings(getattr(self, name))
+
+    def changed(self, **values: Any) -> "TrainOptions":
+        """The same with some options of the groups changed, by their own names."""
+        groups = {
+            name: replace(
+                getattr(self, name),
+                **{key: values.pop(key) for key in list(values) if key in names},
+            )
+            for name, names in _GROUP_FIELDS.items()
+        }
+        assert not values, f"no options {sorted(values)}"
+        return replace(self, **groups)
+
+    def flat(self) -> dict[str, Any]:
+        """Every option by its own name, given arguments and hyper-parameters among them."""
+        groups = {k: v for name in GROUPS for k, v in vars(getattr(self, name)).items()}
+        return {**groups, **self.environment, **self.agent}
+
     def to_json(self) -> dict[str, Any]:
         """JSON-able, for the run's configuration."""
-        values = asdict(self)
-        return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-
-    def repeat_command(self) -> str:
-        """The command line that gives this search again, in another folder."""
-        words = ["python", "scripts/train_agent.py"]
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None or value == field.default or field.name in ("run_dir", "store"):
-                continue
-            flag = f"--{field.name.replace('_', '-')}"
-            if isinstance(value, bool):
-                words.append(flag if value else f"--no-{flag[2:]}")
-            else:
-                words += [flag, str(value)]
-        return shlex.join(words)
+        return {k: str(v) if isinstance(v, Path) else _plain(v) for k, v in self.flat().items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "TrainOptions":
-        """Read what ``to_json`` wrote; what this version does not know is left out."""
-        known = {field.name for field in fields(cls)}
-        paths = ("data_dir", "store", "run_dir")
-        given = {name: value for name, value in values.items() if name in known}
-        for name in paths:
+        """Read what ``to_json`` wrote, also of older versions; what is not known is left out."""
+        given = {_RENAMED.get(name, name): value for name, value in values.items()}
+        if isinstance(given.get("track"), bool):
+            given["track"] = "wandb" if given["track"] else "no"
+        for name in _PATHS:
             given[name] = None if given.get(name) is None else Path(given[name])
-        return cls(**given)
+        return cls.of(**given)
+
+    @classmethod
+    def of(cls, **values: Any) -> "TrainOptions":
+        """From flat names; unknown ones, and arguments that are None, are left out."""
+        groups: dict[str, Any] = {
+            name: kind(**{key: values[key] for key in _GROUP_FIELDS[name] if key in values})
+            for name, kind in GROUPS.items()
+        }
+        rest = {k: _frozen(v) for k, v in values.items() if v is not None}
+        environment = {k: rest[k] for k in environment_setting_names() if k in rest}
+        agent = {k: rest[k] for k in agent_setting_names() if k in rest}
+        return cls(**groups, environment=environment, agent=agent)
+
+    def repeat_command(self, program: str = "nas-env train") -> str:
+        """The command line that gives this search again, in another folder."""
+        default, words = TrainOptions().flat(), shlex.split(program)
+        for name, value in self.flat().items():
+            if value is None or value == default.get(name) or name in ("run_dir", "store"):
+                continue
+            flag = f"--{name.replace('_', '-')}"
+            if isinstance(value, bool) and name in default:
+                words.append(flag if value else f"--no-{flag[2:]}")
+            else:
+                words += [flag, *map(str, value if isinstance(value, tuple) else (value,))]
+        return shlex.join(words)
+
+
+GROUPS: dict[str, Any] = {"what": What, "budget": Budget, "place": Place, "watching": Watching}
+_GROUP_FIELDS = {name: {one.name for one in fields(kind)} for name, kind in GROUPS.items()}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -21,14 +21,10 @@ from agents.records.checkpoint import Checkpoint
 from agents.records.episode import Episode, SearchResult
 from agents.records.provenance import command_line, hardware, versions
 from agents.records.run_folder import RunFolder
-from agents.registry import make_agent, resolved_options
+from agents.registry import agent_settings as default_settings
+from agents.registry import build_agent
 from agents.reports.report import report_at_end
-from agents.search.environment import (
-    describe_environment,
-    open_environment,
-    open_evaluator,
-    own_positions,
-)
+from agents.search.environment import describe_environment, open_evaluator, own_positions
 from agents.search.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.search.progress import Tally, make_display
 from agents.search.schedule import DepthSchedule
@@ -70,58 +66,6 @@ class SearchSettings:
             raise ConfigurationError("A search needs a budget: give children, hours, or both.")
 
 
-def run_search(  # the contract's signature; everything optional has a name
-    env: str | AnyEnv | Callable[[], AnyEnv],
-    agent: str | AgentFactory = "reinforce",
-    children: int | None = None,
-    children_per_update: int = 8,
-    seed: int = 0,
-    run_dir: str | Path | None = None,
-    *,
-    hours: float | None = None,
-    schedule: DepthSchedule | None = None,
-    resume: bool = False,
-    progress: bool = False,
-    **agent_options: Any,
-) -> SearchResult:
-    """Search: let an agent write architectures and learn from what their children are worth.
-
-    Args:
-        env: an id, an environment, a vector environment, or a function that makes one. What is
-            made here is closed here.
-        agent: ``"reinforce"``, ``"random"`` or ``"evolution"``; or your own: a subclass of
-            ``Agent``, or a function ``(problem, seed) -> agent``.
-        children: budget in children.
-        children_per_update: architectures per update of the agent.
-        seed: run seed; the same seed gives the same episodes.
-        run_dir: folder to record the run in; None = no record, no resume.
-        hours: budget in hours, instead of or beside ``children``.
-        schedule: depth of the children by how many there were; None = the environment's own depth.
-        resume: continue the run in ``run_dir``.
-        progress: show progress.
-        **agent_options: hyper-parameters, see ``ReinforceSettings`` and ``EvolutionSettings``.
-
-    Returns:
-        All episodes and the best; those from before a resume included.
-
-    Raises:
-        ConfigurationError: an unknown name, or a value that cannot be.
-        RunFolderError: the folder holds another run, or cannot be written.
-        CheckpointError: the checkpoint to resume from is damaged.
-    """
-    settings = SearchSettings(
-        children, hours, children_per_update, seed, schedule, resume, progress
-    )
-    _options_of(agent, agent_options)  # a mistyped option fails before anything is made
-    made = open_environment(env, children_per_update, run_dir)
-    try:
-        search = Search(made, agent, settings, run_dir, agent_options)
-        return search.run()
-    finally:
-        if made is not env:
-            made.close()
-
-
 class Search:
     """One search, from its first update or from a checkpoint to the end of its budget.
 
@@ -130,7 +74,7 @@ class Search:
         agent: name of the agent, or what makes one.
         settings: budget and steps.
         run_dir: run folder, or None.
-        agent_options: hyper-parameters that differ from the defaults.
+        agent_settings: its hyper-parameters; None = the defaults, or an agent without any.
         description: what else to write into the configuration and to compare on resume; None =
             what can be read off the environment.
 
@@ -145,14 +89,15 @@ class Search:
         agent: str | AgentFactory,
         settings: SearchSettings,
         run_dir: str | Path | None = None,
-        agent_options: Mapping[str, Any] | None = None,
+        agent_settings: Any = None,
         description: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings = settings
         self.env = env
         self.player: Player = make_player(env)
-        chosen = _options_of(agent, agent_options or {})
-        self.agent: Agent = _make(agent, self.player.problem, settings.seed, agent_options)
+        if agent_settings is None and isinstance(agent, str):
+            agent_settings = default_settings(agent, {})
+        self.agent: Agent = _make(agent, self.player.problem, settings.seed, agent_settings)
         self.observers = Observers()
         self.episodes: list[Episode] = []
         self.updates = 0
@@ -162,7 +107,7 @@ class Search:
         self.config = {
             **environment,
             "agent": agent if isinstance(agent, str) else self.agent.name,
-            "agent_options": chosen,
+            "agent_options": asdict(agent_settings) if agent_settings else {},
             "layout": _layout_digest(self.player.problem),
             **own_positions(env, self.player.problem.layout),
             **_search_config(settings),
@@ -264,28 +209,9 @@ class Search:
         folder.save(Checkpoint(self.updates, len(self.episodes), tally.elapsed_s, sizes, state))
 
 
-def _options_of(agent: str | AgentFactory, options: Mapping[str, Any]) -> dict[str, Any]:
-    """All hyper-parameters for the configuration; those of a user's own agent are not known."""
+def _make(agent: str | AgentFactory, problem: Problem, seed: int, settings: Any) -> Agent:
     if isinstance(agent, str):
-        return resolved_options(agent, options)
-    if not callable(agent):
-        raise ConfigurationError(
-            f"agent must be a name, a subclass of Agent or a function (problem, seed) -> agent, "
-            f"got {agent!r}."
-        )
-    if options:
-        raise ConfigurationError(
-            f"Options {sorted(options)} go with an agent's name; give them to your own agent in a "
-            "function (problem, seed) -> agent."
-        )
-    return {}
-
-
-def _make(
-    agent: str | AgentFactory, problem: Problem, seed: int, options: Mapping[str, Any] | None
-) -> Agent:
-    if isinstance(agent, str):
-        return make_agent(agent, problem, seed, options)
+        return build_agent(agent, problem, seed, settings)
     made = agent(problem, seed)
     if not isinstance(made, Agent) or not isinstance(getattr(made, "name", None), str):
         raise ConfigurationError(

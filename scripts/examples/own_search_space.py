@@ -19,8 +19,6 @@ import tyro
 import agents
 import nas_env
 from agents.command import run_script
-from agents.registry import register_agents
-from baselines.table import AGENTS as BASELINES
 from nas_env.errors import InvalidDatasetError
 
 OPERATIONS = ["identity", "mbconv_3x3_expand_3", "mbconv_5x5_expand_6"]
@@ -80,7 +78,6 @@ def invented(architecture: Any, seed: int) -> float:
 
 def main() -> int:
     """Search, and print what was found."""
-    register_agents(BASELINES)
     options = tyro.cli(Options, description=__doc__)
     worth = invented if options.table is None else table_lookup(options.table)
     env = nas_env.ArchitectureEnv(SPACE, worth, metric_name="accuracy")

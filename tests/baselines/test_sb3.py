@@ -15,7 +15,7 @@ import agents
 import nas_env
 from agents.agent import Agent, Problem
 from agents.records.checkpoint import load_checkpoint
-from agents.registry import make_agent, register_agents
+from agents.registry import make_agent
 from agents.search.environment import open_environment
 from agents.search.play import Order, make_player, to_batch
 from baselines.sb3 import find_algorithm
@@ -27,7 +27,6 @@ from baselines.valid_tokens import nth_valid
 from nas_env.envs.vector_env import ArchitectureVectorEnv
 from nas_env.errors import CheckpointError, ConfigurationError, MissingDependencyError
 
-register_agents(AGENTS)
 SPACE = nas_env.ChoiceSpace(
     {"width": [8, 16, 32, 64], "activation": ["relu", "tanh"], "size": [1, 3, 5]}
 )

@@ -8,14 +8,13 @@ import pytest
 
 import agents
 import nas_env
-from agents.registry import make_agent, register_agents
+from agents.registry import make_agent
 from agents.search.play import Order, Played, make_player, to_batch
 from baselines.sb3 import observation_space
 from baselines.table import AGENTS
 from nas_env.errors import ConfigurationError
 from nas_env.space.conv import ConvSpace
 
-register_agents(AGENTS)
 SPACE = nas_env.ChoiceSpace(
     {"width": [8, 16, 32, 64], "activation": ["relu", "tanh"], "size": [1, 3, 5]}
 )

@@ -113,7 +113,7 @@ def table_runs() -> None:
 
 def trained_run() -> None:
     """A run of the command line that trained its children: 8 of 16, the store has all 16."""
-    from scripts.train_agent import main
+    from agents.commands.train import main
 
     with tempfile.TemporaryDirectory() as temporary:
         run, store = Path(temporary) / "run", FOLDER / "store.db"

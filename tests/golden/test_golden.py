@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import agents
-from scripts.train_agent import main
+from agents.commands.train import main
 from tests.golden import build
 
 HERE = Path(__file__).parent

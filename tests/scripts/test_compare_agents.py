@@ -117,7 +117,10 @@ def test_a_budget_that_is_too_small_to_tell_says_so(
         ({"agents": ("reinforce:learning_rate",)}, "NAME:option=value"),
         ({"agents": ("reinforce:avoid_repeats=True",)}, "'avoid_repeats=True' of"),
         ({"agents": ("reinforce:learning_rat=1",)}, "Did you mean 'learning_rate'"),
-        ({"agents": ("reinforce:learning_rate=-1",)}, "learning_rate must be > 0"),
+        (
+            {"agents": ("reinforce:learning_rate=-1",)},
+            "learning_rate must be a finite number",
+        ),
         ({"children": 0}, "children must be at least 1"),
         ({"every": 0}, "every must be at least 1"),
         ({"arguments": "[1"}, "--arguments must be a JSON object"),

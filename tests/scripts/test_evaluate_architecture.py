@@ -80,7 +80,7 @@ def test_a_recipe_is_a_name_or_a_json_object_as_in_a_search(small: Path) -> None
         (("--recipe", "{epochs: 1}"), "not valid JSON"),
         (("--recipe", '{"epoch": 1}'), "Unknown recipe settings epoch"),
         (("--recipe", "slow"), "Unknown recipe 'slow'"),
-        (("--seed", "-1"), "seed must be a whole number of 0 or more, got -1"),
+        (("--seed", "-1"), "seed must be a whole number of at least 0, got -1"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_a_failing_exit(

@@ -6,14 +6,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
 
-from agents.search.options import TrainOptions
+from agents.search.flags import Flag, agent_flags, environment_flags, settings_flags
+from agents.search.options import GROUPS
 from tests.scripts.wandb_stub import Run, WandbStub
 
 yaml: Any = import_module("yaml")  # of wandb; it has no annotations
@@ -29,15 +30,28 @@ def values(parameter: dict[str, Any]) -> list[Any]:
     return list(parameter.get("values", [parameter.get("value")]))
 
 
-def kinds_of(annotation: Any) -> tuple[type[Any], ...]:
-    return get_args(annotation) or (annotation,)
+def kinds_of(hint: Any) -> set[str]:
+    """Names of the types that a flag takes; a list in YAML is a tuple here."""
+    if get_origin(hint) is tuple:
+        return {"list"}
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    literal = get_origin(hint) is Literal
+    return {
+        type(k).__name__ if literal else "list" if get_origin(k) is tuple else k.__name__
+        for k in kinds
+    }
+
+
+def all_flags() -> list[Flag]:
+    groups = [settings_flags(kind) for kind in GROUPS.values()]
+    return [flag for group in [*groups, environment_flags(), agent_flags()] for flag in group]
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: str(path.stem))
 def test_a_sweep_file_names_flags_that_exist_with_values_of_their_type(path: Path) -> None:
     sweep = yaml.safe_load(path.read_text())
     assert (ROOT / sweep["program"]).exists()
-    kinds = {f.name: {k.__name__ for k in kinds_of(f.type)} for f in fields(TrainOptions)}
+    kinds = {flag.name: kinds_of(flag.hint) for flag in all_flags()}
     for name, parameter in sweep["parameters"].items():
         for value in values(parameter):
             assert type(value).__name__ in kinds[name], f"{name}: {value!r}"

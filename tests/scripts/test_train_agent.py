@@ -17,9 +17,8 @@ import gymnasium as gym
 import pytest
 
 import nas_env
+from agents.commands.train import main
 from nas_env.evaluation.store import EvaluationStore
-from scripts import train_agent
-from scripts.train_agent import main
 
 TINY = json.dumps({"name": "quick", "epochs": 1, "reward_epochs": 1, "train_images": 64})
 DIGITS = ["--env", "NAS-Digits-v0", "--recipe", TINY, "--num-layers", "1", "--executor", "local"]
@@ -73,7 +72,7 @@ def test_a_search_of_real_children_leaves_a_run_folder_and_a_summary(
     assert f"best accuracy {best:.4f}" in printed
     assert "4/4 children" in printed
     assert str(run) in printed
-    assert f"evaluate_architecture.py {run}/best_architecture.json --dataset digits" in printed
+    assert f"repeat it   nas-env evaluate {run}" in printed
     assert (run / "best_architecture.txt").read_text().strip() in printed
     with EvaluationStore(tmp_path / "runs" / "store.sqlite") as store:
         assert len(store) == len({row["architecture"] for row in rows(run)})
@@ -125,7 +124,7 @@ def test_a_signal_leaves_a_resumable_run_and_says_how(
 
 def test_a_reader_that_has_gone_leaves_a_resumable_run(tmp_path: Path) -> None:
     """`train_agent.py ... | head -2`"""
-    script = Path(train_agent.__file__)
+    script = Path(__file__).parents[2] / "scripts" / "train_agent.py"
     command = [sys.executable, str(script), *DIGITS, "--children", "500", "--run-dir", "run"]
     environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
     with subprocess.Popen(
@@ -231,7 +230,7 @@ def test_an_explicit_environment_without_its_data_is_an_error(
         (["--env", "nobody:NAS-Digits-v0"], "Unknown environment"),
         (["--agent", "reinforced"], "Did you mean 'reinforce'"),
         (["--preset", "quik"], "Did you mean 'quick'"),
-        (["--recipe", "slow"], "Unknown recipe 'slow'"),
+        (["--recipe", "slow"], "recipe is 'slow'"),
         (["--recipe", "{epochs: 1}"], "not valid JSON"),
         (["--recipe", '{"epoch": 1}'], "epoch"),
         (["--executor", "proces"], "Did you mean 'process'"),
@@ -239,14 +238,17 @@ def test_an_explicit_environment_without_its_data_is_an_error(
         (["--device", "tpu"], "tpu"),
         (["--env", "CartPole-v1", "--num-layers", "3"], "CartPole-v1 cannot be made"),
         (["--env", "CartPole-v1"], "Agents play environments with action space Discrete"),
-        (["--children", "0"], "children must be at least 1"),
-        (["--children-per-update", "-1"], "children_per_update must be at least 1"),
-        (["--hours", "-1"], "hours must be above 0"),
-        (["--workers", "0"], "workers is 0"),
-        (["--seed", "-1"], "seed must be 0 or more"),
+        (["--children", "0"], "children must be a whole number of at least 1"),
+        (
+            ["--children-per-update", "-1"],
+            "children_per_update must be a whole number",
+        ),
+        (["--hours", "-1"], "hours must be a finite number above 0"),
+        (["--workers", "0"], "workers must be a whole number of at least 1"),
+        (["--seed", "-1"], "seed must be a whole number of at least 0"),
         (["--num-layers", "0"], "num_layers"),
         (["--population", "5"], "Unknown hyper-parameter of agent 'reinforce': 'population'"),
-        (["--learning-rate", "-1"], "learning_rate must be > 0"),
+        (["--learning-rate", "-1"], "learning_rate must be a finite number above 0"),
         (["--resume"], "--resume needs --run-dir"),
         (["--resume", "--run-dir", "nowhere"], "holds no run"),
         (["--store", "."], "store"),

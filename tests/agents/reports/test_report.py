@@ -185,9 +185,9 @@ def test_ticks_are_round_numbers_inside_the_axis() -> None:
 
 
 def test_the_command_to_repeat_a_run_has_the_options_that_differ() -> None:
-    options = TrainOptions(agent="random", children=7, progress=False, run_dir=Path("x"))
+    options = TrainOptions().changed(agent="random", children=7, progress=False, run_dir=Path("x"))
     repeat = options.repeat_command()
-    assert repeat == "python scripts/train_agent.py --agent random --children 7 --no-progress"
+    assert repeat == "nas-env train --agent random --children 7 --no-progress"
 
 
 def test_a_run_of_failures_alone_says_so_and_has_no_empty_table(tmp_path: Path) -> None:

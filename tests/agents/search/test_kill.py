@@ -33,7 +33,7 @@ def noted(self, key, evaluation):
 EvaluationStore.put = noted  # called for every child that was just trained
 
 if __name__ == "__main__":
-    from scripts.train_agent import main
+    from agents.commands.train import main
     sys.exit(main())
 """
 

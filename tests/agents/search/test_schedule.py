@@ -35,5 +35,7 @@ def test_children_of_a_search_have_the_scheduled_depth(agent: str) -> None:
 
 
 def test_a_senseless_schedule_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"depth schedule last must be at least first \(6\), got 4"):
+    with pytest.raises(
+        ConfigurationError, match=r"depth schedule last must be at least first \(6\), got 4"
+    ):
         DepthSchedule(first=6, last=4)

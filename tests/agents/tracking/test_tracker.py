@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 from agents.command import Terminated
+from agents.commands.train import main
 from agents.observer import SearchStart
 from agents.records.episode import Episode, SearchResult
-from agents.search.options import TrainOptions
+from agents.search.flags import parse_options
 from agents.search.search import Search, SearchSettings
 from agents.tracking.figures import Figures
-from agents.tracking.sweep_flags import plain_flags
 from agents.tracking.tracker import WandbTracker
 from nas_env.errors import ConfigurationError
-from scripts.train_agent import main
 from tests.agents.tracking.tracked import CHOICE, logged, make_choice, no_account, search
 
 pytestmark = pytest.mark.usefixtures("no_account")
@@ -155,11 +154,15 @@ def test_figures_count_what_was_before_a_resume() -> None:
 
 def test_flags_are_understood_as_a_sweep_writes_them() -> None:
     written = ["--track=True", "--progress=False", "--learning_rate=0.0001", "--env=None"]
-    assert plain_flags(written, TrainOptions) == [
-        *("--track", "--no-progress", "--learning_rate=0.0001", "--env=None")
-    ]
+    options = parse_options([*written, "--filters=[24, 36]", "--skip_connections=False"])
+    assert (options.watching.track, options.watching.progress) == ("wandb", False)
+    assert (options.what.env, options.agent) == (None, {"learning_rate": 1e-4})
+    assert options.environment == {"filters": (24, 36), "skip_connections": False}
+    assert parse_options(["--track=False"]).watching.track == "no"
     with pytest.raises(ConfigurationError, match="--retry_failed must be True or False, got '2'"):
-        plain_flags(["--retry_failed=2"], TrainOptions)
+        parse_options(["--retry_failed=2"])
+    with pytest.raises(ConfigurationError, match="--filters must be a list"):
+        parse_options(["--filters=[24,"])
 
 
 @pytest.mark.parametrize("value", ["--children=many", "--learning_rate=fast", "--seed=1.5"])
@@ -173,6 +176,6 @@ def test_a_sweep_value_of_the_wrong_type_is_one_message_and_status_2(
 
 
 def test_a_search_without_tracking_does_not_import_wandb(tmp_path: Path) -> None:
-    code = "import sys, agents.search.launch, scripts.train_agent; sys.exit('wandb' in sys.modules)"
+    code = "import sys, agents.commands.train; sys.exit('wandb' in sys.modules)"
     root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0

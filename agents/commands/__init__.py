@@ -1,0 +1,48 @@
+"""The commands: ``nas-env NAME``, or ``python scripts/NAME.py`` in a checkout; the same functions.
+
+Opening this file imports nothing else: a command's module is imported when it is called.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from agents.command import run_script
+
+PROGRAM = "nas-env"
+COMMANDS = {  # name -> (script of a checkout, what it does)
+    "train": ("train_agent.py", "search for networks; this trains their children"),
+    "evaluate": ("evaluate_architecture.py", "train one architecture, or repeat a run's best"),
+    "language-model": ("train_language_model.py", "train a language model of a recurrent cell"),
+}
+
+
+def main() -> NoReturn:
+    """``nas-env NAME [flags]``."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        print(usage())
+        sys.exit(0)
+    if name not in COMMANDS:
+        print(f"error: Unknown command {name!r}.\n\n{usage()}", file=sys.stderr)
+        sys.exit(2)
+    sys.argv = [f"{PROGRAM} {name}", *sys.argv[2:]]
+    run_script(f"agents.commands.{name.replace('-', '_')}:main")
+
+
+def usage() -> str:
+    """What there is."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name.ljust(width)}  {text}" for name, (_, text) in COMMANDS.items()]
+    return f"usage: {PROGRAM} NAME [--help]\n\n" + "\n".join(lines)
+
+
+def command_line(name: str, *words: object) -> str:
+    """How to call a command, ready to paste: as a script where a script was called."""
+    here = Path(sys.argv[0])
+    if here.suffix == ".py" and here.parent.name == "scripts":
+        called = ["python", str(here.with_name(COMMANDS[name][0]))]
+    else:
+        called = [PROGRAM, name]
+    return shlex.join([*called, *map(str, words)])
