@@ -1,57 +1,55 @@
 """Measure this machine: `python scripts/benchmark.py child > child.json`.
 
 A thin door: each part lives in ``scripts/benchmarks`` as options and a function of them that
-returns figures, which are printed as JSON.
+returns figures, which are printed as JSON. `python scripts/benchmark.py PART --help` has its flags.
 """
 
 import json
-import signal
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    # Ctrl-C while modules load: no traceback
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+from agents.command import run_command, run_script
 
-import tyro
-
-from agents.command import run_script
+PARTS = {  # name -> (module, class of its options, function, what it measures)
+    "child": ("child", "ChildOptions", "run", "children against a plain PyTorch loop"),
+    "gpu": ("gpu", "GpuOptions", "run", "children on a GPU, several at once"),
+    "cells": ("cells", "CellOptions", "run", "recurrent cells against torch.nn.LSTM"),
+    "agents": ("agents", "AgentOptions", "run", "sampling and learning of the agents"),
+    "environments": ("environments", "EnvironmentOptions", "run", "steps without children"),
+    "search": ("search", "SearchOptions", "run", "what a search costs beside training"),
+    "pictures": ("pictures", "PictureOptions", "run", "frames and files"),
+    "scaling": ("executors", "ScalingOptions", "run", "children over worker processes"),
+    "overhead": ("executors", "OverheadOptions", "run_overhead", "executor and store"),
+    "tracking": ("tracking", "TrackingOptions", "run", "wandb and the report"),
+}
 
 
 def main() -> int:
-    """Parse the command line, run one benchmark, print its figures."""
-    from scripts.benchmarks import (
-        agents,
-        cells,
-        child,
-        environments,
-        executors,
-        gpu,
-        pictures,
-        search,
-        tracking,
-    )
+    """Run one benchmark and print its figures."""
 
-    parts: dict[str, tuple[type, Callable[[Any], dict[str, object]]]] = {
-        "child": (child.ChildOptions, child.run),
-        "gpu": (gpu.GpuOptions, gpu.run),
-        "cells": (cells.CellOptions, cells.run),
-        "agents": (agents.AgentOptions, agents.run),
-        "environments": (environments.EnvironmentOptions, environments.run),
-        "search": (search.SearchOptions, search.run),
-        "pictures": (pictures.PictureOptions, pictures.run),
-        "scaling": (executors.ScalingOptions, executors.run),
-        "overhead": (executors.OverheadOptions, executors.run_overhead),
-        "tracking": (tracking.TrackingOptions, tracking.run),
-    }
-    names: dict[str, Callable[..., Any]] = {name: kind for name, (kind, _) in parts.items()}
-    runs = dict(parts.values())
-    options = tyro.extras.subcommand_cli_from_dict(names, description=__doc__)
-    print(json.dumps(rounded(runs[type(options)](options)), indent=2))
-    return 0
+    def body() -> int:
+        name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+        if name not in PARTS:
+            print(usage(), file=sys.stdout if name in ("-h", "--help") else sys.stderr)
+            return 0 if name in ("-h", "--help") else 2
+        import tyro
+
+        module, options, function, _ = PARTS[name]
+        part = import_module(f"scripts.benchmarks.{module}")
+        program = f"{sys.argv[0]} {name}"
+        chosen = tyro.cli(getattr(part, options), args=sys.argv[2:], prog=program)
+        print(json.dumps(rounded(getattr(part, function)(chosen)), indent=2))
+        return 0
+
+    return run_command(body)
+
+
+def usage() -> str:
+    """What there is."""
+    lines = (f"  {name:<13} {text}" for name, (*_, text) in PARTS.items())
+    return "usage: benchmark.py PART [--help]\n\n" + "\n".join(lines)
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
@@ -64,4 +62,5 @@ def rounded(value: Any, digits: int = 4) -> Any:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     run_script(main)

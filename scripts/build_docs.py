@@ -7,19 +7,12 @@ Run it after a change to a docstring or to the table of ids; a test fails while 
 
 import inspect
 import re
-import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    # Ctrl-C while modules load: no traceback
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
 
 import gymnasium as gym
 import tyro

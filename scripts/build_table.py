@@ -9,23 +9,17 @@ measured once, for reports. No search can read this store's figures: its keys ar
 """
 
 import math
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
-
 import numpy as np
 import tyro
 
 from agents.command import run_command, run_script
 from agents.records.provenance import command_line, hardware, versions
-from nas_env.data.held_out_images import load_held_out_images
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Job
 from nas_env.evaluation.pool.process_pool import ProcessExecutor
@@ -34,7 +28,6 @@ from nas_env.evaluation.store import EvaluationStore, ResultKey
 from nas_env.tables.file import space_from_json, write_table
 from nas_env.tables.table import Table, count_members, tokens_of
 from nas_env.tasks.image_task import ImageTask
-from nas_env.training.image_training import measure_accuracy, train_image_child
 
 if TYPE_CHECKING:
     import torch
@@ -87,10 +80,14 @@ class TableTask(ImageTask):
         return f"table:{dataset}", recipe
 
     def _load(self) -> "ImageData":
+        from nas_env.data.held_out_images import load_held_out_images
+
         self._test = load_held_out_images(self.dataset, self.data_dir, self.recipe.resolution)
         return super()._load()
 
     def _train(self, job: Job, data: "ImageData", device: "torch.device") -> "TrainingOutcome":
+        from nas_env.training.image_training import measure_accuracy, train_image_child
+
         held_out = replace(data, valid_images=self._test.images, valid_labels=self._test.labels)
         held_out = held_out.to(device)
         measured: list[float] = []
