@@ -11,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
-BUILDERS = {"build_docs.py", "build_results.py", "build_table.py"}  # for who works on the project
+BUILDERS = {
+    "benchmark.py",
+    "build_docs.py",
+    "build_results.py",
+    "build_table.py",
+}  # for who works on the project
 DOORS = sorted(set(SCRIPTS) - BUILDERS)
 HEAD = """
 import signal, sys, time
@@ -107,8 +112,7 @@ def test_ctrl_c_while_modules_load_is_quiet(script: str, tmp_path: Path) -> None
     """The first module that a script imports, tyro, is replaced by one that takes its time."""
     (tmp_path / "tyro.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    part = ["child"] if script == "benchmark.py" else []
-    process = spawn([sys.executable, f"scripts/{script}", *part], env=environment)
+    process = spawn([sys.executable, f"scripts/{script}"], env=environment)
     assert read_line(process) == "ready\n"
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
