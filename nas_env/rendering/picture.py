@@ -30,6 +30,9 @@ class Picture(Sheet):
 
         Returns:
             (height * scale, width * scale, 3) uint8, red, green, blue.
+
+        Raises:
+            ConfigurationError: no pixels, or too many.
         """
         from nas_env.rendering.raster import rasterise
 
@@ -39,17 +42,18 @@ class Picture(Sheet):
         """Write a PNG file, by default with twice the pixels, for sharp text.
 
         Raises:
+            ConfigurationError: no pixels, or too many.
             OSError: the file cannot be written.
         """
-        from PIL import Image
+        from nas_env.rendering.raster import png_bytes
 
-        Image.fromarray(self.array(scale)).save(path, format="PNG")
+        Path(path).write_bytes(png_bytes(self, scale))
 
     def save(self, path: str | Path) -> None:
         """Write an SVG or PNG file, by its name.
 
         Raises:
-            ConfigurationError: another suffix.
+            ConfigurationError: another suffix, or too large for a PNG file.
             OSError: the file cannot be written.
         """
         path = Path(path)

@@ -10,15 +10,21 @@ ARROW = 6.0
 """Length of an arrow's head in pixels."""
 
 
-def picture_svg(picture: Sheet) -> str:
-    """A whole SVG document, with a line for each item."""
+def picture_svg(picture: Sheet, size: tuple[int, int] | None = None) -> str:
+    """A whole SVG document, with a line for each item.
+
+    Args:
+        picture: what to draw.
+        size: width and height that the document asks to be shown at; by default the picture's.
+    """
+    width, height = size or (picture.width, picture.height)
     shapes = [item for item in picture.items if not isinstance(item, Text)]
     texts = [item for item in picture.items if isinstance(item, Text)]
     title = escape(printable(picture.title))
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{picture.width}" '
-            f'height="{picture.height}" viewBox="0 0 {picture.width} {picture.height}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {picture.width} {picture.height}" '
             f'role="img" aria-label="{title}" font-family="{FONTS}">',
             f"<title>{title}</title>",
             f'<rect width="100%" height="100%" fill="{PAPER}"/>',

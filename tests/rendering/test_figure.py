@@ -1,6 +1,9 @@
 """What pictures promise: they show what is there, in any viewer, whatever the machine lacks."""
 
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,11 +15,10 @@ from PIL import Image
 import nas_env
 from nas_env import ChoiceSpace, published
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
-from nas_env.rendering import raster
 from nas_env.rendering.conv_lines import arcs
 from nas_env.rendering.figure import draw_figure, draw_tokens_figure
 from nas_env.rendering.picture import Picture, sheet
-from nas_env.rendering.shapes import Box, Text, text_width
+from nas_env.rendering.shapes import Box, Pixels, Text, text_width
 from nas_env.space.cell import CellSpace
 from nas_env.space.conv import ConvSpace
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
@@ -144,6 +146,10 @@ def test_pixels_are_the_picture_at_any_scale(tmp_path: Path) -> None:
     picture.png(tmp_path / "cell.png")
     with Image.open(tmp_path / "cell.png") as image:
         assert image.size == (2 * picture.width, 2 * picture.height)
+        assert (np.array(image.convert("RGB")) == picture.array(2.0)).all()
+    odd = picture.array(0.37)
+    assert odd.shape == (round(0.37 * picture.height), round(0.37 * picture.width), 3)
+    assert (odd[:, -1] == 255).all() and (odd[-1] == 255).all()
 
 
 def test_a_file_is_written_by_its_suffix(tmp_path: Path) -> None:
@@ -156,14 +162,47 @@ def test_a_file_is_written_by_its_suffix(tmp_path: Path) -> None:
         picture.save(tmp_path / "a.jpg")
 
 
-def test_text_is_drawn_where_pillow_has_its_bitmap_font_only(
-    monkeypatch: pytest.MonkeyPatch,
+def word(text: str, bold: bool = False) -> Pixels:
+    return sheet(40, 20, [Text(4, 15, text, 14, bold=bold)], "").array()
+
+
+def test_letters_of_many_alphabets_are_drawn_each_in_its_own_shape() -> None:
+    lacking = word("\U00010348")  # a Gothic letter, in no font of ours: an empty box
+    drawn = [
+        word(letter, bold)
+        for letter in "aZ7\u00e9\u00df\u0142\u03b2\u0436\u2192\u2264"
+        for bold in (False, True)
+    ]
+    assert all((pixels < 128).any() for pixels in (*drawn, lacking))
+    assert len({pixels.tobytes() for pixels in (*drawn, lacking)}) == len(drawn) + 1
+
+
+def test_what_fonts_the_machine_has_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raster, "_font", lambda size, ascii_only=True: None)
-    picture = draw_figure(ChoiceSpace({"width": [8, "ü 漢"]}).decode([1]))
-    only_texts = [item for item in picture.items if isinstance(item, Text)]
-    pixels = sheet(picture.width, picture.height, only_texts, "").array()
-    assert (pixels < 128).any()
+    expected = draw_figure(published.FIGURE_7).array()
+    monkeypatch.setenv("FONTCONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code = (
+        "import sys, nas_env; from nas_env import published; "
+        "sys.stdout.buffer.write(nas_env.draw_figure(published.FIGURE_7).array().tobytes())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert found.stdout == expected.tobytes()
+
+
+def test_pictures_are_drawn_in_any_thread() -> None:
+    expected = word("a")
+    with ThreadPoolExecutor(2) as pool:
+        assert all((found == expected).all() for found in pool.map(word, ["a"] * 8))
+
+
+@pytest.mark.parametrize(("scale", "message"), [(1000.0, "988000 x 588000"), (1e-4, "0 x 0")])
+def test_a_size_that_cannot_be_drawn_is_refused_with_the_way_out(
+    scale: float, message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{message}.*allowed.*svg"):
+        draw_figure(published.NAS_CELL).array(scale)
 
 
 def test_an_svg_loads_nothing_and_has_no_names_that_could_clash_in_a_page() -> None:
