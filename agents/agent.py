@@ -4,7 +4,7 @@ Agents know environments only through the contract's spaces, so they play ours a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,35 @@ class Batch:
     masks: NDArray[np.bool_]
     lengths: NDArray[np.int64]
     rewards: NDArray[np.float64]
+
+    @classmethod
+    def padded(
+        cls,
+        tokens: Sequence[NDArray[np.int64]],
+        masks: Sequence[NDArray[np.bool_]],
+        rewards: Sequence[float],
+    ) -> "Batch":
+        """Episodes of any lengths: (length,) tokens and (length, actions) masks of each."""
+        lengths = np.array([len(row) for row in tokens], np.int64)
+        longest = int(lengths.max(initial=0))
+        actions = masks[0].shape[1] if masks else 0
+        batch = cls(
+            np.zeros((len(tokens), longest), np.int64),
+            np.ones((len(tokens), longest, actions), np.bool_),
+            lengths,
+            np.array(rewards, np.float64),
+        )
+        for row, length in enumerate(lengths.tolist()):
+            batch.tokens[row, :length] = tokens[row]
+            batch.masks[row, :length] = masks[row]
+        return batch
+
+    def rows(self) -> list[tuple[NDArray[np.int64], NDArray[np.bool_], float]]:
+        """Tokens, masks and reward of each episode, without padding."""
+        return [
+            (self.tokens[row, :length].copy(), self.masks[row, :length].copy(), float(reward))
+            for row, (length, reward) in enumerate(zip(self.lengths, self.rewards, strict=True))
+        ]
 
 
 @dataclass

@@ -1,9 +1,9 @@
 """The controller: a 2-layer LSTM that writes an architecture token by token.
 
 Source: Zoph & Le 2017, sections 3.1-3.3 and 4.1: 35 units per layer, weights U(-.08, .08). This
-file holds the weights and the teacher-forced pass that learning needs; ``controller_sampler``
-holds the step-by-step pass that acting needs. Everything runs on the CPU in float64: at 35 units
-the arithmetic costs less than the calls, and both passes then agree to 1e-12.
+file holds the weights and the teacher-forced pass that learning needs; ``sampler`` holds the
+step-by-step pass that acting needs. Everything runs on the CPU in float64: at 35 units the
+arithmetic costs less than the calls, and both passes then agree to 1e-12.
 
 A reading where the paper is silent: the step after an anchor is fed the mean, over that anchor's
 decisions, of an embedding of (source layer, bit).

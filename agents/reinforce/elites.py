@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from agents.agent import Batch
 from nas_env.errors import CheckpointError
 
+NAMES = ("tokens", "masks", "lengths", "rewards")
+"""Arrays of a checkpoint."""
+
 
 @dataclass(frozen=True)
 class Elite:
@@ -30,43 +33,33 @@ class Elites:
     A sequence that is found again with another reward counts with its first one.
 
     Attributes:
-        size: most sequences kept; None = all.
-        name: what its arrays are called in a checkpoint.
+        size: most sequences kept.
         queue: tokens -> the sequence.
     """
 
-    size: int | None
-    name: str = "elite"
+    size: int
     queue: dict[tuple[int, ...], Elite] = field(default_factory=dict)
 
     def add(self, batch: Batch) -> None:
         """Let a batch in; the worst leave."""
-        for row, length in enumerate(batch.lengths.tolist()):
-            tokens = batch.tokens[row, :length].copy()
-            elite = Elite(tokens, batch.masks[row, :length].copy(), float(batch.rewards[row]))
-            self.queue.setdefault(tuple(tokens.tolist()), elite)
+        for tokens, masks, reward in batch.rows():
+            self.queue.setdefault(tuple(tokens.tolist()), Elite(tokens, masks, reward))
         ranked = sorted(self.queue.items(), key=lambda item: -item[1].reward)  # stable
         self.queue = dict(ranked[: self.size])
 
     def batch(self) -> Batch:
         """The sequences as episodes, padded to one length."""
         elites = list(self.queue.values())
-        lengths = np.array([len(elite.tokens) for elite in elites], np.int64)
-        actions = elites[0].masks.shape[1] if elites else 0
-        longest = int(lengths.max()) if elites else 0
-        tokens = np.zeros((len(elites), longest), np.int64)
-        masks = np.ones((len(elites), longest, actions), np.bool_)
-        for row, elite in enumerate(elites):
-            tokens[row, : lengths[row]] = elite.tokens
-            masks[row, : lengths[row]] = elite.masks
-        rewards = np.array([elite.reward for elite in elites], np.float64)
-        return Batch(tokens, masks, lengths, rewards)
+        return Batch.padded(
+            [elite.tokens for elite in elites],
+            [elite.masks for elite in elites],
+            [elite.reward for elite in elites],
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """For a checkpoint."""
         batch = self.batch()
-        names = ("tokens", "masks", "lengths", "rewards")
-        return {f"{self.name}.{name}": getattr(batch, name) for name in names}
+        return {f"elite.{name}": getattr(batch, name) for name in NAMES}
 
     def load(self, arrays: Any) -> None:
         """Put back what ``arrays`` returned.
@@ -74,9 +67,8 @@ class Elites:
         Raises:
             CheckpointError: something is missing.
         """
-        names = ("tokens", "masks", "lengths", "rewards")
         try:
-            saved = Batch(**{name: arrays[f"{self.name}.{name}"] for name in names})
+            saved = Batch(**{name: arrays[f"elite.{name}"] for name in NAMES})
         except KeyError as error:
             raise CheckpointError(f"The checkpoint lacks {error}.") from error
         self.queue = {}

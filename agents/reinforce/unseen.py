@@ -10,20 +10,67 @@ probability P(s) / (1 - P(known)), as if the policy were asked again until it wr
 policy moves at every update: P(s) is computed again for all known sequences then.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from agents.agent import Batch, Observations
 from agents.reinforce.controller import Controller
-from agents.reinforce.elites import Elites
 from agents.streams import draw, positions_of
+from nas_env.errors import CheckpointError
 from nas_env.system.threads import one_torch_thread
 
 Array = NDArray[np.float64]
 
 LEAST = 1e-9
 """A policy that leaves new sequences less than this has decided: a known one is repeated."""
+
+
+class Known:
+    """Every sequence that was played, once.
+
+    Attributes:
+        sequences: tokens -> (length, actions) what was valid; in the order of their first time.
+    """
+
+    def __init__(self) -> None:
+        self.sequences: dict[tuple[int, ...], NDArray[np.bool_]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Remember finished episodes."""
+        for tokens, masks, _ in batch.rows():
+            self.sequences.setdefault(tuple(tokens.tolist()), masks)
+
+    def batch(self) -> Batch:
+        """The sequences as episodes; their rewards, which nobody needs, are 0."""
+        tokens = [np.array(key, np.int64) for key in self.sequences]
+        return Batch.padded(tokens, list(self.sequences.values()), [0.0] * len(tokens))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """For a checkpoint."""
+        batch = self.batch()
+        return {
+            "known.tokens": batch.tokens,
+            "known.masks": batch.masks,
+            "known.lengths": batch.lengths,
+        }
+
+    def load(self, arrays: Any) -> None:
+        """Put back what ``arrays`` returned, of this version or of those that kept rewards too.
+
+        Raises:
+            CheckpointError: something is missing.
+        """
+        try:
+            tokens, masks, lengths = (
+                arrays[f"known.{name}"] for name in ("tokens", "masks", "lengths")
+            )
+        except KeyError as error:
+            raise CheckpointError(f"The checkpoint lacks {error}.") from error
+        self.sequences = {}
+        self.add(Batch(tokens, masks, lengths, np.zeros(len(lengths))))
 
 
 class Unseen:
@@ -39,7 +86,7 @@ class Unseen:
 
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
-        self.known = Elites(size=None, name="known")
+        self.known = Known()
         self.length = len(controller.plan.step_of)
         self._written: set[bytes] = set()  # by this batch, whose episodes are not known yet
         self._tail: tuple[Batch, Array] | None = None

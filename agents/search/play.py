@@ -95,14 +95,11 @@ def make_player(env: AnyEnv) -> Player:
 
 def to_batch(episodes: Sequence[Played]) -> Batch:
     """Pad episodes to one length: tokens with 0, masks with True."""
-    lengths = np.array([len(episode.tokens) for episode in episodes], np.int64)
-    tokens = np.zeros((len(episodes), lengths.max()), np.int64)
-    masks = np.ones((*tokens.shape, episodes[0].masks.shape[1]), np.bool_)
-    for row, episode in enumerate(episodes):
-        tokens[row, : lengths[row]] = episode.tokens
-        masks[row, : lengths[row]] = episode.masks
-    rewards = np.array([episode.reward for episode in episodes], np.float64)
-    return Batch(tokens, masks, lengths, rewards)
+    return Batch.padded(
+        [episode.tokens for episode in episodes],
+        [episode.masks for episode in episodes],
+        [episode.reward for episode in episodes],
+    )
 
 
 class LockstepPlayer(Player):
@@ -132,16 +129,15 @@ class LockstepPlayer(Player):
 
     def _batch(self, size: int) -> ArchitectureVectorEnv:
         if size not in self._batches:
-            batch = ArchitectureVectorEnv(
+            self._batches[size] = ArchitectureVectorEnv(
                 self.env.search_space,
                 self.env.evaluator,
                 self.env.reward,
                 num_envs=size,
                 metric_name=self.env.metric_name,
                 autoreset_mode=AutoresetMode.DISABLED,
+                owns_evaluator=False,  # it belongs to the environment that was given
             )
-            batch.closed = True  # the evaluator belongs to the environment that was given
-            self._batches[size] = batch
         return self._batches[size]
 
 

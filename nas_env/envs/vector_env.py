@@ -67,14 +67,15 @@ class ArchitectureVectorEnv(Base):
 
     Args:
         search_space: the search space.
-        evaluator: an `Evaluator`, or a callable `(architecture, seed) -> metric`. Closed by
-            `close()`.
+        evaluator: an `Evaluator`, or a callable `(architecture, seed) -> metric`.
         reward: `metric -> float`.
         num_envs: number of episodes.
         render_mode: `"ansi"`, `"rgb_array"`, `"human"` or None.
         metric_name: what a callable measures.
         autoreset_mode: see above.
         max_episode_steps: truncate longer episodes; None, as in every registered id, never does.
+        owns_evaluator: whether `close()`, and the end of this object, close the evaluator; False
+            where it is lent by another environment.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own convention
@@ -94,12 +95,14 @@ class ArchitectureVectorEnv(Base):
         metric_name: MetricName = "metric",
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
+        owns_evaluator: bool = True,
     ) -> None:
         if type(num_envs) is not int or num_envs < 1:
             raise ConfigurationError(f"num_envs is {num_envs!r}; it must be at least 1.")
         check_render_mode(render_mode, self.metadata["render_modes"])
         self.search_space = search_space
         self.evaluator = as_evaluator(evaluator)
+        self.owns_evaluator = owns_evaluator
         self.reward = reward
         self.num_envs = num_envs
         self.render_mode = render_mode
@@ -226,8 +229,8 @@ class ArchitectureVectorEnv(Base):
         return self.call(name)
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Close the evaluator: workers stop, files are released."""
-        if hasattr(self, "evaluator"):  # Gymnasium up to 1.2 also closes what was refused
+        """Close the evaluator, where it is ours: workers stop, files are released."""
+        if getattr(self, "owns_evaluator", False):  # Gymnasium also closes what was refused
             self.evaluator.close()
 
     def _check(self, tokens: NDArray[np.int64], running: NDArray[np.bool_]) -> None:

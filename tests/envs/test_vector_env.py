@@ -1,4 +1,5 @@
 import copy
+import gc
 import pickle
 from collections.abc import Sequence
 from typing import Any
@@ -316,6 +317,15 @@ def test_closing_closes_the_evaluator_once() -> None:
     env.close()
     env.close()
     assert recorder.closed == 1
+
+
+def test_an_evaluator_that_is_lent_stays_open() -> None:
+    recorder = Recorder()
+    env = ArchitectureVectorEnv(ChoiceSpace(CHOICES), recorder, num_envs=2, owns_evaluator=False)
+    env.close()
+    del env  # Gymnasium's environments also close themselves when they are forgotten
+    gc.collect()
+    assert recorder.closed == 0
 
 
 def test_gymnasiums_episode_statistics_count_every_episode() -> None:

@@ -34,7 +34,7 @@ class LayerInput:
     """The differentiable operands of one layer and direction.
 
     Attributes:
-        x: (n, input) rows of all time steps, packed (see ``cell_backend``).
+        x: (n, input) rows of all time steps, packed (see ``backend``).
         hidden_0: (batch, H) h_0.
         memory_0: (batch, H) c_0.
         weight_x: (input, N * H).

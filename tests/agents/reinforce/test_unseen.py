@@ -13,6 +13,7 @@ from agents.reinforce.controller import Controller, ControllerSizes
 from agents.reinforce.plan import make_plan
 from agents.reinforce.settings import ReinforceSettings
 from agents.reinforce.unseen import Unseen
+from nas_env.errors import CheckpointError
 from nas_env.space.layout import Position
 
 LAYOUT = (Position("a", (0, 1, 2), layer=1), Position("b", (0, 1), layer=1))
@@ -95,7 +96,7 @@ def test_every_member_is_written_once_before_any_is_written_twice(game: Any) -> 
     assert sorted(written) == sorted(ALL)
     agent.learn(maker.play(agent, 1))  # all are known: a repeat, no error
     assert agent.unseen is not None
-    assert len(agent.unseen.known.queue) == 6
+    assert len(agent.unseen.known.sequences) == 6
 
 
 def test_children_of_one_batch_differ_where_the_last_token_can_tell_them_apart(game: Any) -> None:
@@ -106,7 +107,7 @@ def test_children_of_one_batch_differ_where_the_last_token_can_tell_them_apart(g
         batch = maker.play(agent, 8)
         agent.learn(batch)
     assert agent.unseen is not None
-    assert len(agent.unseen.known.queue) == 32
+    assert len(agent.unseen.known.sequences) == 32
 
 
 def test_a_search_without_repeats_continues_bit_for_bit(game: Any, layout: Any) -> None:
@@ -125,6 +126,22 @@ def test_a_search_without_repeats_continues_bit_for_bit(game: Any, layout: Any) 
     assert first.values == second.values and first.arrays.keys() == second.arrays.keys()
     for name, array in first.arrays.items():
         np.testing.assert_array_equal(array, second.arrays[name], err_msg=name)
+
+
+def test_a_checkpoint_of_earlier_versions_which_kept_rewards_is_read(game: Any) -> None:
+    maker = game(LAYOUT)
+    agent = agent_of(maker)
+    for _ in range(2):
+        agent.learn(maker.play(agent, 1))
+    state = agent.state()
+    state.arrays["known.rewards"] = np.array([0.5, 0.25])
+    twin = agent_of(maker)
+    twin.load_state(state)
+    assert twin.unseen is not None and agent.unseen is not None
+    assert twin.unseen.known.sequences.keys() == agent.unseen.known.sequences.keys()
+    del state.arrays["known.lengths"]
+    with pytest.raises(CheckpointError, match=r"known\.lengths"):
+        twin.load_state(state)
 
 
 def test_the_paper_may_repeat_itself(game: Any) -> None:
@@ -156,5 +173,5 @@ def test_a_shorter_known_network_does_not_forbid_a_deeper_one(game: Any, layout:
     assert batch.tokens.shape == (8, 7)
     agent.learn(batch)
     assert agent.unseen is not None
-    deep = [tokens for tokens in agent.unseen.known.queue if len(tokens) == 7]
+    deep = [tokens for tokens in agent.unseen.known.sequences if len(tokens) == 7]
     assert len(deep) == 16

@@ -1,5 +1,6 @@
 """Playing batches: ours and foreign environments give agents the same game."""
 
+import gc
 from typing import Any
 
 import gymnasium as gym
@@ -45,6 +46,19 @@ def test_our_environments_are_played_in_lockstep_whatever_gymnasium_wraps_around
     assert isinstance(make_player(vector), LockstepPlayer)
     assert isinstance(make_player(foreign()), SinglePlayer)
     assert isinstance(make_player(SyncVectorEnv([foreign])), VectorPlayer)
+
+
+def test_a_player_leaves_the_evaluator_of_the_environment_open() -> None:
+    closed: list[bool] = []
+    env = nas_env.ArchitectureEnv(SPACE, worth)
+    env.evaluator.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    player = make_player(env)
+    player.play(RandomSearchAgent(player.problem, seed=0), Order(2, first=0, seed=0))
+    del player
+    gc.collect()
+    assert not closed
+    env.close()
+    assert closed
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])

@@ -1,5 +1,5 @@
 // Forward and backward of one recurrent layer over a packed sequence, for any cell of the search
-// space. Called through ctypes by nas_env/child/cell_kernel.py, which owns all memory.
+// space. Called through ctypes by kernel_backend.py, which owns all memory.
 //
 // N is the base number, H the hidden size; step t has batch_sizes[t] rows, never more than the step
 // before it. All arrays are contiguous, row-major, of the function's floating-point type.

@@ -14,7 +14,7 @@ constexpr int kMaxNodes = 127;  // base number 64
 enum Combination { kAdd, kMultiply, kMaximum };
 enum Activation { kIdentity, kTanh, kSigmoid, kRelu, kSin };
 
-// The program as written by cell_program.py.
+// The program as written by program_of in kernel_backend.py.
 struct Cell {
   int leaves, nodes;
   const int32_t *functions;  // (combination, activation) of each node, then of the inject
