@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
 
 from agents.agent import Agent, AgentState, Batch, Observations, Problem
-from baselines.sb3_extractor import IntegerCombinedExtractor
 from baselines.sb3_rollout import Decision, Rollout
 from baselines.sb3_settings import (
     A2CSettings,
@@ -39,7 +38,7 @@ from baselines.sb3_state import (
     optimiser_values,
     policy_arrays,
 )
-from baselines.valid_tokens import nth_valid
+from baselines.sb3_vec_env import IntegerCombinedExtractor, nth_valid
 from nas_env.errors import CheckpointError, ConfigurationError, MissingDependencyError
 
 NOT_FINITE = ("satisfy the constraint", "probability tensor contains", "overflow")

@@ -1,7 +1,8 @@
-"""Our vector environment as Stable-Baselines3's ``VecEnv``: children of a batch train at once.
+"""What a plain Stable-Baselines3 script needs to play our environments, children side by side.
 
-SB3 has no adapter for Gymnasium's vector environments, and its ``DummyVecEnv`` of our single
-environments trains one child after another.
+``ArchitectureVecEnv`` is our vector environment with SB3's interface: SB3 has no adapter for
+Gymnasium's, and its ``DummyVecEnv`` of our single environments trains one child after another.
+``scripts/examples/sb3_side_by_side.py`` shows it at work.
 """
 
 import time
@@ -10,13 +11,14 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.torch_layers import CombinedExtractor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-from baselines.valid_tokens import nth_valid
 from nas_env.envs.vector_env import ArchitectureVectorEnv
 from nas_env.errors import ConfigurationError
 
@@ -189,6 +191,40 @@ class ArchitectureVecEnv(VecEnv):
         unknown = sorted({name for given in self._options for name in given} - {"num_layers"})
         if unknown:
             raise ConfigurationError(f"Unknown reset options {unknown}; allowed: num_layers.")
+
+
+class IntegerCombinedExtractor(CombinedExtractor):
+    """``CombinedExtractor`` whose ``features_dim`` is an ``int``.
+
+    SB3 adds up ``MultiDiscrete.nvec`` (``get_flattened_obs_dim``), so the sum is an ``np.int64``.
+    ``nn.Linear`` takes that; ``nn.LSTM`` of torch 2.14 raises ``TypeError`` for an input size that
+    is no ``int``. So RecurrentPPO on our environments needs
+
+        policy_kwargs={"features_extractor_class": IntegerCombinedExtractor}
+
+    and nothing else: what the extractor computes is unchanged.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        cnn_output_dim: int = 256,
+        normalized_image: bool = False,
+    ) -> None:
+        super().__init__(observation_space, cnn_output_dim, normalized_image)
+        self._features_dim = int(self._features_dim)
+
+
+def nth_valid(actions: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The (action mod n)-th of each row's n valid tokens.
+
+    Args:
+        actions: (rows,) of any value >= 0.
+        masks: (rows, actions), each row with a True.
+    """
+    wanted = actions % masks.sum(axis=1)  # (rows,)
+    tokens: NDArray[np.int64] = (masks.cumsum(axis=1) > wanted[:, None]).argmax(axis=1)
+    return tokens
 
 
 def _plain(value: Any) -> Any:

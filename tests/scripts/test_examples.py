@@ -1,5 +1,6 @@
 """The examples run as printed, in seconds, and say what is wrong with what they are given."""
 
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import nas_env
 from agents.agent import Agent, Problem
 from agents.random_search import RandomSearchAgent
 from nas_env.errors import ConfigurationError, InvalidDatasetError
+from nas_env.space.conv_architecture import ConvArchitecture
 from scripts.examples.own_search_space import table_lookup
 
 ROOT = Path(__file__).parents[2]
@@ -53,12 +55,32 @@ def test_examples_refuse_what_they_do_not_know(tmp_path: Path) -> None:
         ("own_search_space", "--table", tmp_path / "none.npz"),
         ("own_search_space", "--agent", "maskable"),
         ("own_agent", "--children", "0"),
+        ("sb3_side_by_side", "--updates", "0"),
+        ("sb3_side_by_side", "--env", "CartPole-v1"),
         ("own_agent", "--nonsense", "1"),
     ):
         done = run(name, *arguments)
         assert done.returncode != 0
         assert "Traceback" not in done.stderr
         assert str(arguments[-1]) in done.stderr or "--nonsense" in done.stderr
+
+
+@pytest.mark.parametrize("algorithm", ["maskable_ppo", "ppo"])
+def test_plain_sb3_plays_whole_batches_of_valid_tokens(algorithm: str) -> None:
+    done = run("sb3_side_by_side", "--env", "NAS-Digits-Table-v0", "--algorithm", algorithm)
+    assert done.returncode == 0, done.stderr
+    children = re.findall(r"child (\d+): accuracy ([\d.]+), reward", done.stdout)
+    assert [int(number) for number, _ in children] == list(range(1, 9))
+    best, architecture = re.findall(r"best: child (\d+)\n(.*)", done.stdout)[0]
+    assert float(children[int(best) - 1][1]) == max(float(accuracy) for _, accuracy in children)
+    assert isinstance(nas_env.architecture_from_json(json.loads(architecture)), ConvArchitecture)
+
+
+@pytest.mark.slow
+def test_plain_sb3_trains_children_in_worker_processes() -> None:
+    done = run("sb3_side_by_side", "--updates", 1)
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"child \d: accuracy", done.stdout)) == 4
 
 
 @pytest.mark.slow
