@@ -14,7 +14,7 @@ import pytest
 
 import nas_env
 from agents.search.search import Search, SearchSettings
-from agents.tracking.server import silence, within
+from agents.tracking.server import chosen_mode, silence, within
 from agents.tracking.tracker import WandbTracker
 from tests.agents.tracking.tracked import SPACE, logged, no_account, search, worth
 from tests.scripts.wandb_stub import WandbStub
@@ -31,24 +31,26 @@ def deaf() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-class Refusing(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.send_response(403)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 def test_any_answer_is_an_answer_and_silence_is_told_from_it(deaf: str) -> None:
     assert "does not answer within 0.2 s" in silence(deaf, 0.2)
     assert "refused" in silence("http://127.0.0.1:9", 5)
     assert "no-scheme" in silence("no-scheme", 5)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    assert silence(f"http://127.0.0.1:{server.server_port}", 5) == ""
-    server.shutdown()
-    server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as refusing:  # all: 501
+        threading.Thread(target=refusing.serve_forever, daemon=True).start()
+        assert silence(f"http://127.0.0.1:{refusing.server_port}", 5) == ""
+        refusing.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("netrc", "key", "mode"),
+    [("", "", "offline"), ("", KEY, "online"), (f"login user password {KEY}", "", "online")],
+)
+def test_online_is_chosen_where_a_key_is_set_up(
+    netrc: str, key: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 {netrc}\n" if netrc else "")
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    assert chosen_mode()[0] == mode
 
 
 def test_a_call_is_waited_for_so_long_and_its_error_is_raised() -> None:
