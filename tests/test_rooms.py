@@ -1,9 +1,14 @@
 """The architecture of the repository: who may import whom, and what stays light."""
 
 import ast
+import io
+import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -122,6 +127,83 @@ def test_a_baseline_may_import_the_protocol_of_agents_and_nothing_else_of_them(
     bad.write_text("from agents.agent import Agent\nfrom agents import search\n")
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     assert forbidden_imports(bad) == ["agents", "agents.search"]
+
+
+def import_circle() -> list[str]:
+    """Modules of which each imports the next while it loads, and the last the first; [] = none."""
+    paths = {
+        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p
+        for p in source_files()
+    }
+    graph = {
+        module: {name for name, at_top in imported_modules(path) if at_top and name in paths}
+        for module, path in paths.items()
+    }
+    for module, names in graph.items():  # from a package: its modules load, it has loaded before
+        names -= {module, *(name for name in names if paths[name].name == "__init__.py")}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert import_circle() == []
+
+
+def test_a_circle_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, other in (("a", "b"), ("b", "c"), ("c", "a")):
+        (tmp_path / "agents").mkdir(exist_ok=True)
+        (tmp_path / "agents" / f"{name}.py").write_text(f"from agents.{other} import something\n")
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    assert {"agents.a", "agents.b", "agents.c"} == set(import_circle())
+    (tmp_path / "agents" / "c.py").write_text("def late():\n    from agents.a import something\n")
+    assert import_circle() == []
+
+
+def explanations(path: Path) -> str:
+    """Comments and docstrings of a Python file; all lines of another file that are comments."""
+    text = path.read_text()
+    if path.suffix != ".py":
+        return "\n".join(line for line in text.splitlines() if "//" in line)
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return "\n".join(
+        token.string
+        for token in tokens
+        if token.type == tokenize.COMMENT
+        or (token.type == tokenize.STRING and token.string.lstrip("r").startswith('"""'))
+    )
+
+
+@cache
+def all_files() -> frozenset[str]:
+    tops = (*TOP_LEVEL, "tests")
+    return frozenset(str(p.relative_to(ROOT)) for top in tops for p in (ROOT / top).rglob("*.*"))
+
+
+def missing_files(path: Path) -> set[str]:
+    """Names of source files in a file's explanations that end no path of this repository."""
+    named = re.findall(r"(?<![\w./-])([\w./-]*\w\.(?:py|cpp|h))\b", explanations(path))
+    parts = (*TOP_LEVEL, "tests")
+    paths = {str(p.relative_to(ROOT)) for top in parts for p in (ROOT / top).rglob("*.*")}
+    return {name for name in named if not any(f"/{known}".endswith(f"/{name}") for known in paths)}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*source_files(), *sorted((ROOT / "nas_env" / "child" / "cell" / "kernels").iterdir())],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_explanations_name_files_that_exist(path: Path) -> None:
+    others = {"ppo.py"} if path.name == "cleanrl_ppo.py" else set()  # CleanRL's
+    assert missing_files(path) <= others
+
+
+def test_a_file_that_is_named_and_missing_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text('"""As agents/nowhere.py does, unlike agent.py."""  # see gone.h\n')
+    assert missing_files(path) == {"agents/nowhere.py", "gone.h"}
 
 
 @pytest.mark.parametrize(
