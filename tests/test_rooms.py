@@ -179,15 +179,19 @@ def explanations(path: Path) -> str:
 @cache
 def all_files() -> frozenset[str]:
     tops = (*TOP_LEVEL, "tests")
-    return frozenset(str(p.relative_to(ROOT)) for top in tops for p in (ROOT / top).rglob("*.*"))
+    paths = (path for top in tops for path in (ROOT / top).rglob("*.*"))
+    return frozenset(f"/{path.relative_to(ROOT)}" for path in paths)
 
 
 def missing_files(path: Path) -> set[str]:
     """Names of source files in a file's explanations that end no path of this repository."""
     named = re.findall(r"(?<![\w./-])([\w./-]*\w\.(?:py|cpp|h))\b", explanations(path))
-    parts = (*TOP_LEVEL, "tests")
-    paths = {str(p.relative_to(ROOT)) for top in parts for p in (ROOT / top).rglob("*.*")}
-    return {name for name in named if not any(f"/{known}".endswith(f"/{name}") for known in paths)}
+    return {
+        name
+        for name in named
+        if not Path(name).stem.isupper()  # NAME.py: any
+        and not any(known.endswith(f"/{name}") for known in all_files())
+    }
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,13 @@ def test_our_environments_are_played_in_lockstep_whatever_gymnasium_wraps_around
     assert isinstance(make_player(SyncVectorEnv([foreign])), VectorPlayer)
 
 
-def test_a_player_leaves_the_evaluator_of_the_environment_open() -> None:
+def test_a_player_leaves_the_evaluator_of_the_environment_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forgotten(env: ArchitectureVectorEnv) -> None:  # as Gymnasium up to 1.2 has it
+        env.close()
+
+    monkeypatch.setattr(ArchitectureVectorEnv, "__del__", forgotten, raising=False)
     closed: list[bool] = []
     env = nas_env.ArchitectureEnv(SPACE, worth)
     env.evaluator.close = lambda: closed.append(True)  # type: ignore[method-assign]
