@@ -17,9 +17,12 @@ from agents.records.episode import Episode
 from agents.records.run_folder import RunFolder
 from agents.reports.film import write_film
 from agents.reports.token_shares import draw_history, read_history
+from nas_env import published
 from nas_env.rendering.figure import draw_tokens_figure
 from nas_env.space.conv import ConvSpace
 from scripts.benchmarks.measure import Clock
+
+CHOICES = nas_env.ChoiceSpace({"width": list(range(40)), "kind": ["a", "b", "c"]})
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,12 @@ def run(options: PictureOptions) -> dict[str, object]:
     """Time on one thread, in processor time.
 
     Returns:
-        ``frame_ms``: one ``rgb_array``; ``best_ms``: the best architecture's JSON, text and
-        picture, as written whenever a child is the best so far; ``choices_ms``: the report's heat
-        map; ``film_ms``: the animation, which only ``scripts/draw.py`` makes; ``share``: of the
-        processor time of a quick search, if every update brought a new best.
+        ``frame_ms``, ``cell_frame_ms``, ``choice_frame_ms``: one ``rgb_array`` of a network, of a
+        cell, of 40 and 3 options; ``png_ms``: the network as a file, twice as large; ``best_ms``:
+        the best architecture's JSON, text and picture, as written whenever a child is the best so
+        far; ``choices_ms``: the report's heat map; ``film_ms``: the animation, which only
+        ``scripts/draw.py`` makes; ``share``: of the processor time of a quick search, if every
+        update brought a new best.
     """
     clock, space = Clock(torch.device("cpu")), ConvSpace(options.num_layers)
     rows = space.sample_batch(np.random.default_rng(0), options.children)
@@ -59,6 +64,11 @@ def run(options: PictureOptions) -> dict[str, object]:
     with TemporaryDirectory() as folder:
         seconds = {
             "frame": median_s(lambda: draw_tokens_figure(space, tokens[0], depth).array()),
+            "cell_frame": median_s(lambda: nas_env.draw_figure(published.NAS_CELL).array()),
+            "choice_frame": median_s(lambda: draw_tokens_figure(CHOICES, [1], 1).array()),
+            "png": median_s(
+                lambda: draw_tokens_figure(space, tokens[0], depth).png(Path(folder) / "a.png")
+            ),
             "best": median_s(lambda: RunFolder(folder).write_best(episodes)),
             "choices": median_s(lambda: draw_history(history, "choices").svg()),
             "film": median_s(lambda: write_film(history, episodes, Path(folder) / "film.gif")),
