@@ -1,0 +1,57 @@
+"""Write the tables and charts of the pages of results from docs/results/results.json.
+
+``python scripts/build_results.py``
+
+Run it after a change to that file; a test fails while a page or a chart is stale.
+"""
+
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    # Ctrl-C while modules load: no traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
+import tyro
+
+from agents.command import run_script
+from scripts.documents.charts import draw_chart
+from scripts.documents.regions import refilled, write_changed
+from scripts.documents.results import FILE, load
+from scripts.documents.tables import claims_text, machines_text, source_text, table_text
+
+FOLDER = FILE.parent
+
+
+@dataclass(frozen=True)
+class ResultsOptions:
+    """Nothing to choose: every page and chart is written."""
+
+
+def main() -> int:
+    """Write every page and chart; what is there already and right is left alone."""
+    tyro.cli(ResultsOptions, description=__doc__)
+    for path, text in result_files().items():
+        write_changed(path, text)
+    return 0
+
+
+def result_files() -> dict[Path, str]:
+    """Every page and chart as it should be."""
+    results = load()
+    makers = {
+        "table": lambda name: table_text(results, name),
+        "source": lambda name: source_text(results, name),
+        "claims": lambda _: claims_text(results),
+        "machines": lambda _: machines_text(results),
+    }
+    pages = [FOLDER.parent / "results.md", *sorted(FOLDER.glob("*.md"))]
+    files = {path: refilled(path.read_text(encoding="utf-8"), makers) for path in pages}
+    return files | {FOLDER / f"{name}.svg": draw_chart(results, name).svg() for name in results.charts}
+
+
+if __name__ == "__main__":
+    run_script(main)
