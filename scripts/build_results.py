@@ -50,7 +50,8 @@ def result_files() -> dict[Path, str]:
     }
     pages = [FOLDER.parent / "results.md", *sorted(FOLDER.glob("*.md"))]
     files = {path: refilled(path.read_text(encoding="utf-8"), makers) for path in pages}
-    return files | {FOLDER / f"{name}.svg": draw_chart(results, name).svg() for name in results.charts}
+    charts = {FOLDER / f"{name}.svg": draw_chart(results, name).svg() for name in results.charts}
+    return files | charts
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from agents.reports.chart import COLOURS, Scale
 from nas_env.rendering.picture import Picture, sheet
@@ -92,7 +93,7 @@ def _axes(chart: Chart, x: Scale, y: Scale) -> Iterator[Item]:
 
 def _curve(points: _Points, x: Scale, y: Scale) -> Iterator[Item]:
     places = [(x(a), y(b)) for a, b in zip(points.xs, points.values, strict=True)]
-    for first, second in zip(places, places[1:], strict=False):
+    for first, second in pairwise(places):
         yield Line((first, second), points.colour, 2.2)
     for (at, middle), figure in zip(places, points.figures, strict=True):
         value, spread = figure.value or 0.0, figure.spread or 0.0
