@@ -7,6 +7,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+SCRIPTS = {
+    "train": "train_agent.py",
+    "compare": "compare_agents.py",
+    "report": "report.py",
+    "draw": "draw.py",
+    "evaluate": "evaluate_architecture.py",
+    "summarise": "summarise_runs.py",
+    "language-model": "train_language_model.py",
+}
+"""Sub-command of ``nas-env`` -> the script that is the same."""
 
 
 def python_blocks(path: Path) -> list[str]:
@@ -15,19 +25,21 @@ def python_blocks(path: Path) -> list[str]:
 
 
 def commands(path: Path) -> list[str]:
-    """The command lines of a page that name a file of the repository's scripts."""
+    """The command lines of a page that call a script of the repository or ``nas-env``."""
     blocks = re.findall(r"```bash\n(.*?)```", path.read_text(), flags=re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if "scripts/" in line]
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if "scripts/" in line or line.startswith("nas-env ")]
 
 
 def check_command(command: str) -> None:
     """A command names a script and flags that exist, or a file that does."""
-    named = re.search(r"scripts/\S+", command)
+    as_script = re.sub(r"^nas-env (\S+)", lambda found: f"scripts/{SCRIPTS[found[1]]}", command)
+    named = re.search(r"scripts/\S+", as_script)
     assert named is not None
     path = ROOT / named.group()
     assert path.exists(), f"{path} does not exist"
     if path.suffix == ".py":
-        given = command.split("#")[0].split(named.group())[1]
+        given = as_script.split("#")[0].split(named.group())[1]
         part = re.match(r" ([a-z]+)( |$)", given) if path.name == "benchmark.py" else None
         shown = _help(path, part[1] if part else "")
         for flag in re.findall(r"--[a-z][a-z-]*", given):
@@ -37,10 +49,21 @@ def check_command(command: str) -> None:
 def missing_files(path: Path) -> list[str]:
     """Links of a page, and code that it names, that lead nowhere."""
     text = path.read_text()
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    links = re.findall(r"\]\((?!http)([^)#]+)(?:#([^)]+))?\)", text)
     code = re.findall(r"`((?:nas_env|agents|scripts|docs|tests)/[\w/]+\.\w+)`", text)
-    found = [name for name in links if not (path.parent / name).exists()]
+    found = [name for name, _ in links if not (path.parent / name).exists()]
+    found += [
+        f"{name}#{head}"
+        for name, head in links
+        if head and name not in found and head not in _heads(path.parent / name)
+    ]
     return found + [name for name in code if not (ROOT / name).exists()]
+
+
+def _heads(path: Path) -> set[str]:
+    """Names of a page's headings as links spell them."""
+    heads = re.findall(r"^#+ (.+)$", path.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}
 
 
 @functools.cache

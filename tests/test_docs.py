@@ -4,6 +4,7 @@ import csv
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,16 @@ import pytest
 import agents
 import nas_env
 from agents.registry import AGENTS, resolved_options
-from scripts.build_docs import FOLDER, pages
+from nas_env.errors import ConfigurationError
+from scripts.build_docs import FOLDER, pages, parts
+from scripts.build_results import result_files
+from scripts.documents.regions import names, refilled, stale
+from scripts.documents.results import Figure, load, problems
 from tests.documents import ROOT, check_command, commands, missing_files, python_blocks
 
 DOCS = ROOT / "docs"
-WRITTEN = sorted(set(DOCS.rglob("*.md")) - set(FOLDER.glob("*.md")))  # by hand
+GENERATED = {*FOLDER.glob("*.md"), DOCS / "package.md"}
+WRITTEN = sorted(set(DOCS.rglob("*.md")) - GENERATED)  # by hand
 WITH_CODE = [page for page in WRITTEN if python_blocks(page)]
 COMMANDS = [command for page in WRITTEN for command in commands(page)]
 RUN_ALL = """
@@ -31,19 +37,52 @@ for name, program in json.loads(sys.stdin.read()).items():
 
 def test_the_pages_of_environments_are_fresh() -> None:
     expected = dict(pages())
-    stale = [
-        path.name
-        for path, text in expected.items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
-    assert stale == [], "run: python scripts/build_docs.py"
+    assert stale(expected) == [], "run: python scripts/build_docs.py"
     assert set(FOLDER.glob("*")) == set(expected), "a page of an id that is no more"
 
 
+def test_tables_of_settings_and_the_package_page_are_fresh() -> None:
+    assert stale(dict(parts())) == [], "run: python scripts/build_docs.py"
+
+
+def test_tables_and_charts_of_results_are_those_of_the_figures() -> None:
+    files = result_files()
+    assert stale(files) == [], "run: python scripts/build_results.py"
+    assert set((DOCS / "results").glob("*.svg")) == {f for f in files if f.suffix == ".svg"}
+
+
+def test_every_measured_figure_is_shown() -> None:
+    shown = [page.read_text() for page in (DOCS / "results").glob("*.md")]
+    assert set(load().tables) == {name for text in shown for name in names(text, "table")}
+    assert set(load().sources) == {name for text in shown for name in names(text, "source")}
+
+
+def test_a_figure_of_no_table_and_a_measurement_without_a_command_are_noticed() -> None:
+    results = load()
+    unknown = replace(results, figures={"digits/random/best": Figure(1.0)})
+    assert "figure 'digits/random/best' belongs to no column" in problems(unknown)
+    source = replace(results.sources["kills"], commands=(), repeat="")
+    silent = replace(results, sources={**results.sources, "kills": source})
+    assert problems(silent) == ["source 'kills' has neither a command nor a word why"]
+
+
+def test_only_parts_of_a_known_kind_are_made_anew() -> None:
+    page = "a\n<!-- table x -->\nold\n<!-- end -->\nb\n<!-- other -->\nkept\n<!-- end -->\n"
+    made = refilled(page, {"table": lambda name: f"new {name}"})
+    assert made == page.replace("old", "new x")
+    with pytest.raises(ConfigurationError, match="1 generated parts begin, 0 end"):
+        refilled("<!-- table x -->\n", {})
+
+
+def test_a_setting_of_an_agent_stands_on_its_page() -> None:
+    line = "| `tournament` | 25 | a whole number of at least 1 | architectures drawn"
+    assert line in (DOCS / "agents" / "evolution.md").read_text()
+
+
 def test_every_page_is_reached_from_the_index() -> None:
-    index = (DOCS / "index.md").read_text()
+    index = (DOCS / "index.md").read_text().replace("\n", " ")
     linked = {(DOCS / name).resolve() for name in re.findall(r"\]\(([^)]+\.md)\)", index)}
-    assert set(DOCS.rglob("*.md")) - linked == {DOCS / "index.md"}
+    assert set(DOCS.rglob("*.md")) - linked == {DOCS / "index.md", DOCS / "package.md"}
 
 
 def test_python_blocks_run_in_order_on_each_page(tmp_path: Path) -> None:
