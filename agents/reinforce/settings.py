@@ -24,9 +24,9 @@ class ReinforceSettings:
             decay, this batch included) of their squares. The paper does not.
         elite_size: K of priority queue training; 0, as in the paper, is without.
         elite_weight: weight of the mean log-likelihood of the elites in the objective.
-        avoid_repeats: write no architecture twice, as long as the policy leaves new ones a chance
-            of 1e-9. Costs a forward pass over all known architectures per update. The paper has no
-            such rule.
+        avoid_repeats: write architectures that were not written before, until the policy leaves
+            new ones a chance below 1e-9; then it repeats. Costs a forward pass over all known
+            architectures per update. The paper has no such rule.
     """
 
     learning_rate: Annotated[float, above(0)] = 6e-4
