@@ -23,7 +23,7 @@ class EvolutionSettings:
 
     Attributes:
         population: architectures alive; the first ``population`` children are random.
-        tournament: architectures drawn (without replacement) from which the best is the parent.
+        tournament: architectures drawn (without replacement), of which the best becomes the parent.
     """
 
     population: Annotated[int, between(1, 1_000_000)] = 100

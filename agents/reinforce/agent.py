@@ -6,12 +6,15 @@ m architectures per update, R_k the reward of architecture k, which every one of
 credited with in full (the paper has no discount), and b an exponential moving average of *previous*
 rewards: it never contains a reward of the batch whose advantage it forms.
 
-Three additions, off unless asked for, make it find more with a few hundred children: advantages of
-unit size, which make learning rate, entropy and elites independent of the spread of rewards; and
-priority queue training (``elites``), which raises the likelihood of the best found so far,
-so that an entropy bonus that keeps the search wide does not lose them again; and sampling without
-replacement (``unseen``), which spends no child on what is known. The gradient is then that
-of the policy at samples that are not quite the policy's.
+The settings add three things that the paper does not have, for budgets of a few hundred children:
+
+* advantages of unit size: learning rate, entropy and elites no longer depend on the spread of
+  rewards;
+* priority queue training (``elites``): the best found so far become likelier at every update, so
+  that an entropy bonus does not lose them again;
+* sampling without replacement (``unseen``): new architectures are drawn as long as the policy
+  leaves them a chance. The samples then differ from the policy's, and the gradient does not correct
+  for it.
 """
 
 import math
@@ -70,7 +73,7 @@ class ReinforceAgent(Agent):
             ConfigurationError: the weights have grown beyond all numbers.
         """
         generators = self.streams.generators(positions_of(observations))
-        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
             probabilities = self.sampler.probabilities(observations)  # (batch, actions)
         if not np.isfinite(probabilities).all():
             raise ConfigurationError(

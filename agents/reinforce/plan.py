@@ -4,7 +4,7 @@ Source: Zoph & Le 2017, sections 3.1-3.3. Without a layout every position is a s
 of its own. With a layout, positions of one name share a softmax, so that layers share weights, and
 all skip decisions of a layer are one *anchor* step: "at layer N, we add an anchor point which has
 N - 1 content-based sigmoids". A layer that only serves as a source (the first) has an anchor step
-that decides nothing. A 20-layer network so costs 80 steps, not 250.
+that decides nothing. A 20-layer network thus takes 80 steps, not 250.
 """
 
 from collections.abc import Sequence

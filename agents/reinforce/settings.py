@@ -11,18 +11,19 @@ class ReinforceSettings:
     """Hyper-parameters of REINFORCE; the defaults are the paper's.
 
     Attributes:
-        learning_rate: of Adam (paper: 6e-4 for CIFAR-10, 5e-4 for Penn Treebank).
+        learning_rate: step size of Adam (paper: 6e-4 for CIFAR-10, 5e-4 for Penn Treebank).
         baseline_decay: share of the old average that stays when one more reward enters the
             baseline (.95 in the authors' next paper; this one gives no figure).
         entropy_coefficient: weight of the mean entropy per episode in the objective. 0, as in the
             paper; it must be small against the spread of rewards.
-        gradient_clip: largest norm of the gradient; None, as in the paper, does not clip.
+        gradient_clip: largest norm of the gradient. None, as in the paper: no limit.
         hidden_size: units of each LSTM layer (paper: 35).
         lstm_layers: LSTM layers (paper: 2).
         init_range: weights start uniformly in +-init_range (paper: .08).
         unit_advantages: divide advantages by the root of the moving average (of the baseline's
             decay, this batch included) of their squares. The paper does not.
-        elite_size: K of priority queue training; 0, as in the paper, is without.
+        elite_size: how many of the best architectures are learned from again at every update (K of
+            priority queue training). 0, as in the paper: none.
         elite_weight: weight of the mean log-likelihood of the elites in the objective.
         avoid_repeats: write architectures that were not written before, until the policy leaves
             new ones a chance below 1e-9; then it repeats. Costs a forward pass over all known

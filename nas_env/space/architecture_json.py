@@ -31,7 +31,7 @@ LAYER_TYPES: dict[str, type[Layer]] = {
 
 
 def architecture_from_json(data: Mapping[str, Any]) -> Architecture:
-    """The architecture that ``Architecture.to_json`` wrote, or a person.
+    """The architecture of a dict that ``Architecture.to_json`` or a person wrote.
 
     Raises:
         InvalidArchitectureError: naming the field that is missing, unknown or wrong.

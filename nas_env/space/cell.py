@@ -23,7 +23,7 @@ class CellSpace(SearchSpace[CellArchitecture]):
     Args:
         base_number: number of leaves, a power of two.
         combinations: how a node joins its two inputs, any of ``COMBINATIONS``.
-        activations: what follows, any of ``ACTIVATIONS``.
+        activations: functions that may follow, any of ``ACTIVATIONS``.
 
     Raises:
         ConfigurationError: an unusable base number, or an unknown, repeated or missing function.

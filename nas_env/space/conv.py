@@ -2,9 +2,9 @@
 
 The values that the published spaces choose from are in section 4.1.
 
-Reading of "13 layers where each layer prediction is a fully connected block of 3 layers": the three
-convolutions of a block have the predicted shape, are densely connected inside, and only the last
-is seen outside. Blocks of 7x7 filters with 30 filters on average and every other skip then have
+We read "13 layers where each layer prediction is a fully connected block of 3 layers" so: the three
+convolutions of a block have the predicted shape and are densely connected, and later layers read
+only the last. Blocks of 7x7 filters with 30 filters on average and every other skip then have
 the 7.1M and, with 40 more filters, 37.4M parameters of Table 1 within 10%. The two poolings act on
 every map that crosses them, as DenseNet's transitions do: if they halved only the block before
 them, skips across would pad its maps back to full size, and the wide network could not be as fast
@@ -30,7 +30,7 @@ class ConvSpace(LayeredSpace):
         filter_sizes: heights and widths of filters, in pixels.
         filters: numbers of filters.
         strides: strides in each direction.
-        skip_connections: False makes a chain of layers and takes the skip decisions away.
+        skip_connections: False makes a chain of layers, without skip decisions.
         block_size: each decision is a block of this many densely connected convolutions.
         pool_after: layers (blocks) after which a 2x2 pooling halves the feature maps; networks that
             are not deeper than that do without it.

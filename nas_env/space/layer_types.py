@@ -1,8 +1,8 @@
 """The extension sketched at the end of section 3.3: layer types, and the learning rate as a token.
 
 Every layer has a position for every hyper-parameter of every type, so that a position means the
-same thing in each episode; where it does not apply, token 0 is the only valid one. The values to
-choose from, the paper giving none, are those of the other spaces and of common practice.
+same thing in each episode; where it does not apply, token 0 is the only valid one. The paper gives
+no values to choose from: ours come from the other spaces and from common practice.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class LayerTypesSpace(LayeredSpace):
         filter_sizes: heights and widths of filters, in pixels.
         filters: numbers of filters.
         strides: strides of convolutions in each direction.
-        skip_connections: False makes a chain of layers and takes the skip decisions away.
+        skip_connections: False makes a chain of layers, without skip decisions.
         pool_sizes: sides of pooling windows, in pixels.
         pool_strides: strides of poolings.
         windows: sides of local contrast normalisation's window, in pixels, odd.

@@ -1,8 +1,8 @@
 """Token order shared by the convolutional spaces: layer by layer, options first, then skips.
 
 Section 3.3: at layer N an anchor point decides for each of the N-1 earlier layers whether it is an
-input. Reading: the anchor comes after the layer's own options, and the image is no choice but the
-fallback of a layer without inputs (Fig. 7).
+input. We read this so: the anchor comes after the layer's own options, and a layer that chooses no
+input reads the image (Fig. 7).
 """
 
 from abc import abstractmethod
