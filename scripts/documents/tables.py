@@ -35,8 +35,9 @@ def claims_text(results: Results) -> str:
     """The table of the first page: a line a claim."""
     lines = [_row(["claim", "measured", "data", "details"]), "|---|---|---|---|"]
     for claim in results.claims:
-        measured = "; ".join(f"{name} {results.text(key)}" for name, key in claim.figures)
         table = results.tables[claim.figures[0][1].partition("/")[0]]
+        unit = "%" if table.unit == "per cent" else ""
+        measured = "; ".join(f"{name} {results.text(key)}{unit}" for name, key in claim.figures)
         data = results.sources[table.source].data.partition(";")[0].partition(":")[0]
         link = f"[more](results/{claim.page})"
         lines.append(_row([claim.claim, measured, data, link]))
