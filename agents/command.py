@@ -2,18 +2,18 @@
 
 Exit statuses: 0 done; 1 done, but nothing came of it; 2 an error; 128 + N stopped by signal N, as
 shells count: 130 for Ctrl-C, 143 for SIGTERM, 141 when whoever read the output has gone (SIGPIPE).
+
+Imports the standard library only: what it takes to load the rest, a signal may already end.
 """
 
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn, TextIO
-
-from nas_env.errors import NasEnvError
 
 ERROR = 2
 READER_GONE = 141
@@ -40,13 +40,13 @@ def run_command(body: Callable[[], int], stopped: Callable[[], str] = lambda: "s
     with STOPPING as stops:
         try:
             try:
-                stops.listening = True
+                stops.listen()
                 status = body()
                 sys.stdout.flush()
                 return status
             finally:
                 stops.listening = False  # a second Ctrl-C must not cut off the last words
-        except NasEnvError as error:
+        except _own_errors() as error:
             return _end(f"error: {error}", ERROR)
         except (KeyboardInterrupt, Terminated) as error:
             return _end(stopped(), getattr(error, "exit_code", STOPS[signal.SIGINT]))
@@ -60,42 +60,80 @@ def run_command(body: Callable[[], int], stopped: Callable[[], str] = lambda: "s
             raise
 
 
-def run_script(main: str | Callable[[], int]) -> NoReturn:
-    """Run a script's ``main`` and end the process; a signal on the way out prints no traceback.
+def run_script(target: str | Callable[[], int]) -> NoReturn:
+    """Run a script's ``main`` and end the process; a signal on the way prints no traceback.
 
     Args:
-        main: calls ``run_command``, or is a body for it; or its "module:function", so that Ctrl-C
-            while modules load ends as quietly.
+        target: calls ``run_command``, or is a body for it; as ``"module:function"`` it is imported
+            first, and Ctrl-C while its modules load ends the command as quietly as later on.
     """
     STOPPING.enter()  # for good: the interpreter's own last steps are not to be interrupted either
-    if callable(main):
-        status = run_command(main)
-    else:
-        status = run_command(lambda: _called(main), lambda: "")
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
+    body = target if callable(target) else lambda: _load(target)()
+    status = run_command(body, lambda: "interrupted")
+    _be_deaf()
     sys.exit(status)
 
 
-def _called(name: str) -> int:
-    """Import "module:function" and call it."""
-    module, _, function = name.partition(":")
-    return int(getattr(import_module(module), function)())
+def _load(target: str) -> Callable[[], int]:
+    module, _, name = target.partition(":")
+    function: Callable[[], int] = getattr(import_module(module), name)
+    return function
+
+
+def _own_errors() -> tuple[type[BaseException], ...]:
+    """Nothing while the module of our errors is not loaded: then none was raised."""
+    module = sys.modules.get("nas_env.errors")
+    return () if module is None else (module.NasEnvError,)
+
+
+@contextlib.contextmanager
+def _no_signals() -> Iterator[None]:
+    """Stops wait until handlers are swapped.
+
+    One that comes between CPython's look at what has arrived and its swap of the handler would be
+    lost, with "Signal 2 ignored due to race condition" on stderr.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _be_deaf() -> None:
+    """Ignore stops from here to the end of the process."""
+    report = sys.unraisablehook
+
+    def unless_late(note: Any) -> None:
+        """Where threads run, the kernel hands a blocked signal to one of them: not worth a word."""
+        if "ignored due to race condition" not in str(note.exc_value):
+            report(note)
+
+    sys.unraisablehook = unless_late
+    with _no_signals():
+        for number in STOPS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 class _Stopping:
     """While entered (once or more), SIGINT and SIGTERM raise, as long as ``listening``."""
 
     def __init__(self) -> None:
-        self.listening = True
+        self.listening = False
+        self._missed = 0
         self._depth = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def enter(self) -> None:
         self._depth += 1
         if self._depth == 1:
-            for number in STOPS:
-                self._before[number] = signal.signal(number, self._stop)
+            self._missed = 0
+            with _no_signals():
+                for number in STOPS:
+                    self._before[number] = signal.signal(number, self._stop)
 
     def __enter__(self) -> "_Stopping":
         self.enter()
@@ -104,12 +142,20 @@ class _Stopping:
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if self._depth == 0:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
+            with _no_signals():
+                for number, handler in self._before.items():
+                    signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """From here on a signal raises; one that came since ``enter`` does so now."""
+        self.listening = True
+        if self._missed:
+            self._stop(self._missed, None)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self.listening:
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+        self._missed = number
 
 
 STOPPING = _Stopping()

@@ -107,6 +107,71 @@ def test_many_signals_end_as_one() -> None:
     assert (process.returncode, error) == (130, "continue like this\n")
 
 
+@pytest.mark.parametrize("step", ["STOPPING.enter()", "STOPPING.__exit__()", "command._be_deaf()"])
+def test_signals_wait_while_their_handlers_are_swapped(step: str) -> None:
+    """Or CPython may lose one, and says so on stderr: whoever swaps must have blocked them."""
+    code = f"""
+import signal
+from agents import command
+from agents.command import STOPPING, STOPS
+if "exit" in {step!r}:
+    STOPPING.enter()
+swap, swapped = signal.signal, []
+def watched(number, handler):
+    assert set(STOPS) <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    swapped.append(number)
+    return swap(number, handler)
+signal.signal = watched
+{step}
+assert set(swapped) == set(STOPS)
+assert not set(STOPS) & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_signal_before_the_body_starts_stops_it() -> None:
+    code = "signal.raise_signal(signal.SIGINT)\ndef body():\n    print('lost')\n    return 0"
+    process = start("from agents.command import STOPPING\nSTOPPING.enter()\n" + code)
+    output, error = process.communicate(timeout=60)
+    assert (process.returncode, output, error) == (130, "", "interrupted\n")
+
+
+def module(folder: Path, text: str) -> "subprocess.Popen[str]":
+    """A script that names its function by ``module:function``."""
+    (folder / "own_module.py").write_text(text)
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    code = "from agents.command import run_script\nrun_script('own_module:main')"
+    return spawn([sys.executable, "-c", code], env=environment)
+
+
+def test_a_script_may_name_its_function_and_ends_with_its_status(tmp_path: Path) -> None:
+    process = module(tmp_path, "def main():\n    print('done')\n    return 1\n")
+    assert process.communicate(timeout=60) == ("done\n", "")
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
+)
+def test_a_signal_while_the_named_module_loads_is_one_word(
+    number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    process = module(tmp_path, "import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+    assert read_line(process) == "ready\n"
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (status, "interrupted\n")
+
+
+def test_the_ending_of_commands_loads_nothing_else() -> None:
+    code = "import sys, agents.command; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    ours = {name for name in done.stdout.split() if name.split(".")[0] in ("agents", "nas_env")}
+    assert ours == {"agents", "agents.command"}
+    assert not {"numpy", "gymnasium", "torch", "tyro", "rich"} & set(done.stdout.split())
+
+
 @pytest.mark.parametrize("script", DOORS)
 def test_ctrl_c_while_modules_load_is_quiet(script: str, tmp_path: Path) -> None:
     """The first module that a script imports, tyro, is replaced by one that takes its time."""
@@ -116,7 +181,8 @@ def test_ctrl_c_while_modules_load_is_quiet(script: str, tmp_path: Path) -> None
     assert read_line(process) == "ready\n"
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (130, "")
+    assert process.returncode == 130
+    assert error in ("", "interrupted\n"), "nothing where a preamble of the script's own ends it"
 
 
 def test_an_unforeseen_error_of_the_system_names_the_file() -> None:
