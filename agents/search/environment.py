@@ -1,7 +1,8 @@
 """Opening the environment of a search, and describing it for the run's configuration."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from agents.registry import unknown
 from agents.search.play import AnyEnv
 from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import ConfigurationError
+from nas_env.evaluation.evaluator import TellsOfChildren
 from nas_env.space.layout import Layout
 
 RESOURCES = ("evaluator", "workers", "store", "data_dir", "device", "render_mode")
@@ -73,6 +75,25 @@ def open_evaluator(env: AnyEnv) -> None:
     evaluator = getattr(env.unwrapped, "evaluator", None)
     if isinstance(evaluator, LazyEvaluator):
         evaluator.open()
+
+
+@contextlib.contextmanager
+def children_counted(env: AnyEnv, count: Callable[[], None]) -> Iterator[None]:
+    """Call ``count`` as each child of a batch finishes, where the environment's evaluator tells.
+
+    Args:
+        env: an environment; the evaluators of ours tell, a foreign one's children come at once.
+        count: what to call, once per child.
+    """
+    evaluator = getattr(env.unwrapped, "evaluator", None)
+    if not isinstance(evaluator, TellsOfChildren):
+        yield
+        return
+    before, evaluator.on_finished = evaluator.on_finished, lambda _: count()
+    try:
+        yield
+    finally:
+        evaluator.on_finished = before
 
 
 def find_spec(env_id: str) -> Any:

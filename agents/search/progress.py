@@ -3,12 +3,17 @@
 import errno
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
 
 from agents.records.episode import Episode, best_of
 from agents.reports.ticks import clock
@@ -17,6 +22,8 @@ RECENT = 20
 """Children in the mean that is shown."""
 LINE_EVERY_S = 5.0
 """Shortest time between two plain lines."""
+BAR = range(6, 31)
+"""Width of the bar: what the text leaves it; none at all where that is less."""
 
 
 @dataclass
@@ -28,6 +35,11 @@ class Tally:
         hours: budget in hours, None without one.
         elapsed_before_s: seconds searched before this process.
         metric_name: what is measured.
+        best: best episode so far.
+        done: children of finished updates.
+        running: children of the running update that are finished.
+        failed: failed children so far.
+        now: the clock, in seconds.
     """
 
     children: int | None
@@ -36,24 +48,48 @@ class Tally:
     metric_name: str = "metric"
     best: Episode | None = None
     done: int = 0
+    running: int = 0
     failed: int = 0
+    now: Callable[[], float] = time.monotonic
     _recent: list[float] = field(default_factory=list)
-    _here: int = 0  # children of this process
-    _start: float = field(default_factory=time.monotonic)
+    _here: int = 0  # children of this process, of finished updates
+    _batch: int = 0  # size of the running update
+    _start: float = field(init=False)
+    _last: float = field(init=False)  # when a child was counted
+
+    def __post_init__(self) -> None:
+        self._start = self._last = self.now()
+
+    def begin(self, batch: int) -> None:
+        """An update of so many children begins."""
+        self._batch, self.running = batch, 0
+
+    def finished(self) -> None:
+        """One more child of the running update is finished."""
+        self.running = min(self.running + 1, self._batch)
+        self._last = self.now()
 
     def add(self, episodes: Sequence[Episode], here: bool = True) -> None:
-        """Count episodes; ``here`` = this process has waited for them."""
+        """Count the episodes of an update; ``here`` = this process has waited for them."""
         self.best = best_of([*([self.best] if self.best else []), *episodes])
         self.done += len(episodes)
-        self._here += len(episodes) if here else 0
+        self._batch = self.running = 0
         self.failed += sum(episode.state == "failed" for episode in episodes)
         metrics = [episode.metric for episode in episodes if episode.metric is not None]
         self._recent = [*self._recent, *metrics][-RECENT:]
+        if here:
+            self._here += len(episodes)
+            self._last = self.now()
+
+    @property
+    def counted(self) -> int:
+        """Finished children, those of the running update included."""
+        return self.done + self.running
 
     @property
     def here_s(self) -> float:
         """Seconds of this process."""
-        return time.monotonic() - self._start
+        return self.now() - self._start
 
     @property
     def elapsed_s(self) -> float:
@@ -61,35 +97,66 @@ class Tally:
         return self.elapsed_before_s + self.here_s
 
     @property
-    def per_minute(self) -> float:
-        """Children a minute in this process."""
-        return 60.0 * self._here / max(self.here_s, 1e-9)
+    def child_s(self) -> float | None:
+        """Seconds per child in this process, side by side or not; None before the first."""
+        counted = self._here + self.running
+        return (self._last - self._start) / counted if counted else None
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the nearer of the two budgets is spent; None before the first children."""
+        """Seconds until the nearer of the two budgets is spent; None before the first children.
+
+        Runs down between two children, but at most by what the running update should cost.
+        """
         limits = []
-        if self.children is not None and self._here:
-            limits.append((self.children - self.done) * self.here_s / self._here)
+        if self.children is not None and self.child_s is not None:
+            waited = min(self.now() - self._last, self.child_s * (self._batch - self.running))
+            limits.append((self.children - self.counted) * self.child_s - waited)
         if self.hours is not None:
             limits.append(3600.0 * self.hours - self.elapsed_s)
         return max(0.0, min(limits)) if limits else None
 
-    def line(self) -> str:
-        """Everything in one line."""
+    def line(self, width: int | None = None) -> str:
+        """Everything in one line.
+
+        Args:
+            width: where that is too long, the less important is said shorter, then left out; never
+                how far the search is and how much time is left. None = as long as it gets.
+        """
+        parts = self._parts()
+        line = ", ".join(long for long, _ in parts.values())
+        for name in ("", "recent", "failed", "cost", "best"):
+            if width is None or len(line) <= width:
+                break
+            parts.pop(name, None)
+            line = ", ".join(short for _, short in parts.values())
+        return line
+
+    def _parts(self) -> dict[str, tuple[str, str]]:
+        """What there is to say, in its order: at length, and short."""
         total = "" if self.children is None else f"/{self.children}"
-        parts = [f"{self.done}{total} children"]
+        done = f"{self.counted}{total}"
+        parts = {"done": (f"{done} children", done)}
         if self.best is not None and self.best.metric is not None:
-            parts.append(f"best {self.metric_name} {self.best.metric:.4f}")
+            best = f"{self.best.metric:.4f}"
+            parts["best"] = (f"best {self.metric_name} {best}", f"best {best}")
         if self._recent:
-            parts.append(f"mean of last {len(self._recent)} {statistics.fmean(self._recent):.4f}")
+            mean = f"{statistics.fmean(self._recent):.4f}"
+            parts["recent"] = (f"mean of last {len(self._recent)} {mean}", f"mean {mean}")
         if self.failed:
-            parts.append(f"{self.failed} failed")
-        if self._here:
-            parts.append(f"{self.per_minute:.1f} children/min")
-        if self.left_s is not None:
-            parts.append(f"{clock(self.left_s)} left")
-        return ", ".join(parts)
+            parts["failed"] = (f"{self.failed} failed",) * 2
+        if self.child_s is not None:
+            cost = f"{seconds(self.child_s)}/child"
+            parts["cost"] = (cost, cost.replace(" ", ""))
+        left = self.left_s
+        parts["left"] = ("-:-- left" if left is None else f"{clock(left)} left",) * 2
+        return parts
+
+
+def seconds(value: float) -> str:
+    """Seconds with the digits that matter: ``0.012 s``, ``3.4 s``, ``120 s``."""
+    digits = 0 if value >= 100 else 1 if value >= 1 else 3
+    return f"{value:.{digits}f} s"
 
 
 class Display:
@@ -116,9 +183,14 @@ class Display:
     def refresh(self) -> None:
         """Show the tally, which has changed."""
 
+    def child_finished(self) -> None:
+        """Count a child of the running update and show it."""
+        self.tally.finished()
+        self.refresh()
+
 
 class LineDisplay(Display):
-    """One plain line per update, but not more often than every few seconds."""
+    """A plain line as children finish, but not more often than every few seconds."""
 
     def __init__(self, tally: Tally, console: Console) -> None:
         super().__init__(tally)
@@ -128,7 +200,7 @@ class LineDisplay(Display):
 
     def refresh(self) -> None:
         """Print a line if it is time for one."""
-        if time.monotonic() >= self._next:
+        if self.tally.now() >= self._next:
             self._print()
 
     def __exit__(self, *_: object) -> None:
@@ -137,44 +209,40 @@ class LineDisplay(Display):
 
     def _print(self) -> None:
         line = self.tally.line()
-        if line != self._shown and self.tally.done:
+        if line != self._shown and self.tally.counted:
             self.console.print(line, highlight=False, soft_wrap=True)
-        self._shown, self._next = line, time.monotonic() + LINE_EVERY_S
+        self._shown, self._next = line, self.tally.now() + LINE_EVERY_S
 
 
 class BarDisplay(Display):
-    """A bar at the bottom of the terminal."""
+    """A bar at the bottom of the terminal, as wide as that is, also after it was resized."""
 
     def __init__(self, tally: Tally, console: Console) -> None:
         super().__init__(tally)
-        self._bar = Progress(
-            SpinnerColumn(),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._task = self._bar.add_task("training the first children", total=self._total())
-
-    def _total(self) -> float | None:
-        """The budget in children; without one the bar only pulses."""
-        return self.tally.children
+        self._spinner = Spinner("dots")
+        self._live = Live(self, console=console, refresh_per_second=4)
 
     def __enter__(self) -> "BarDisplay":
-        self._bar.start()
-        self.refresh()
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leave the last state on the screen."""
-        self.refresh()
-        self._bar.stop()
+        self._live.stop()
 
-    def refresh(self) -> None:
-        """Redraw."""
-        if self.tally.done:
-            text = self.tally.line()
-            self._bar.update(self._task, completed=self.tally.done, description=text)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """One row: spinner, bar, text."""
+        tally, width = self.tally, options.max_width
+        text = tally.line(width - BAR.start - 4)
+        bar = min(width - len(text) - 4, BAR.stop - 1)
+        parts: list[Any] = [Text(text, no_wrap=True)]
+        if bar in BAR:
+            pulse = tally.children is None
+            meter = ProgressBar(tally.children, tally.counted, width=bar, pulse=pulse)
+            parts = [self._spinner, meter, *parts]
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_row(*parts)
+        yield row
 
 
 class _PlainConsole(Console):

@@ -24,7 +24,12 @@ from agents.records.run_folder import RunFolder
 from agents.registry import agent_settings as default_settings
 from agents.registry import build_agent
 from agents.reports.report import report_at_end
-from agents.search.environment import describe_environment, open_evaluator, own_positions
+from agents.search.environment import (
+    children_counted,
+    describe_environment,
+    open_evaluator,
+    own_positions,
+)
 from agents.search.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.search.progress import Tally, make_display
 from agents.search.schedule import DepthSchedule
@@ -125,9 +130,10 @@ class Search:
         try:
             with self.observers.watch(start, self._result):
                 with make_display(tally, self.settings.progress) as display:
-                    while (size := self._next_batch(tally)) > 0:
-                        self._update(size, tally)
-                        display.refresh()
+                    with children_counted(self.env, display.child_finished):
+                        while (size := self._next_batch(tally)) > 0:
+                            self._update(size, tally)
+                            display.refresh()
                 if self.folder is not None:
                     report_at_end(self.folder.path)
         except NOT_TRAINABLE:
@@ -177,6 +183,7 @@ class Search:
         first = len(self.episodes)
         schedule = self.settings.schedule
         depth = None if schedule is None else schedule.depth(first)
+        tally.begin(size)
         played = self.player.play(self.agent, Order(size, first, self.settings.seed, depth))
         figures = self.agent.learn(to_batch(played))
         fresh = [

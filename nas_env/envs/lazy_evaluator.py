@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nas_env.evaluation.evaluation import Evaluation, MetricName
-from nas_env.evaluation.evaluator import Evaluator
+from nas_env.evaluation.evaluator import Evaluator, TellsOfChildren
 from nas_env.space.layout import Architecture
 
 
@@ -19,16 +19,23 @@ class LazyEvaluator:
     Args:
         make: makes the real evaluator; picklable.
         metric_name: what it will measure.
+
+    Attributes:
+        on_finished: passed on, see ``nas_env.evaluation.evaluator.TellsOfChildren``.
     """
 
     def __init__(self, make: Callable[[], Evaluator], metric_name: MetricName) -> None:
         self.metric_name: MetricName = metric_name
         self._make = make
         self._evaluator: Evaluator | None = None
+        self.on_finished: Callable[[Evaluation], None] | None = None
 
     def evaluate(self, architectures: Sequence[Architecture], run_seed: int) -> list[Evaluation]:
         """Evaluate a batch; see ``nas_env.evaluation.evaluator.Evaluator``."""
-        return self.open().evaluate(architectures, run_seed)
+        evaluator = self.open()
+        if isinstance(evaluator, TellsOfChildren):
+            evaluator.on_finished = self.on_finished
+        return evaluator.evaluate(architectures, run_seed)
 
     def open(self) -> Evaluator:
         """Make the real evaluator if there is none; its store is open and can be written.
@@ -47,4 +54,4 @@ class LazyEvaluator:
             self._evaluator = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_evaluator": None}
+        return {**self.__dict__, "_evaluator": None, "on_finished": None}

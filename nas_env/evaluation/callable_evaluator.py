@@ -1,7 +1,7 @@
 """A user's own function ``(architecture, seed) -> metric`` as an evaluator or a task."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Job, MetricFunction
@@ -62,10 +62,14 @@ class CallableEvaluator:
         function: ``(architecture, seed) -> metric``; the architecture is canonical and the seed a
             function of the run seed and the architecture.
         metric_name: what the function measures.
+
+    Attributes:
+        on_finished: see ``nas_env.evaluation.evaluator.TellsOfChildren``.
     """
 
     def __init__(self, function: MetricFunction, metric_name: MetricName = "metric") -> None:
         self.metric_name: MetricName = metric_name
+        self.on_finished: Callable[[Evaluation], None] | None = None
         self._task = CallableTask(function, "", metric_name)
 
     def evaluate(self, architectures: Sequence[Architecture], run_seed: int) -> list[Evaluation]:
@@ -79,4 +83,7 @@ class CallableEvaluator:
         dataset, recipe = self._task.key()
         seed = child_seed(run_seed, architecture, dataset, recipe)
         job = Job(architecture.canonical(), seed)
-        return run_safely(self._task.run, job, self.metric_name)
+        evaluation = run_safely(self._task.run, job, self.metric_name)
+        if self.on_finished is not None:
+            self.on_finished(evaluation)
+        return evaluation

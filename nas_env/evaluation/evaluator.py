@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.space.layout import Architecture
@@ -25,6 +25,18 @@ class Evaluator(Protocol):
 
     def close(self) -> None:
         """Release workers and files; safe to call twice."""
+
+
+@runtime_checkable
+class TellsOfChildren(Protocol):
+    """An evaluator that tells of each child of a batch as soon as its outcome is known.
+
+    ``on_finished`` is called once per architecture of the batch, also for what was known before and
+    for equal ones, in the process and thread that called ``evaluate``. For a display: what it
+    raises ends the batch.
+    """
+
+    on_finished: Callable[[Evaluation], None] | None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ Nothing finished is lost: each evaluation is committed to the store as its child
 anyone sees it.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nas_env.evaluation.evaluation import Evaluation, MetricName
@@ -22,6 +23,9 @@ class StoredEvaluator:
         task: how a child is trained; its ``key()`` is part of every result's identity.
         executor: where it is trained.
         store: where results are kept; without one they live as long as this object.
+
+    Attributes:
+        on_finished: see ``nas_env.evaluation.evaluator.TellsOfChildren``.
     """
 
     def __init__(self, task: Task, executor: Executor, store: EvaluationStore | None = None):
@@ -29,6 +33,7 @@ class StoredEvaluator:
         self.executor = executor
         self.store = store
         self.metric_name: MetricName = task.metric_name
+        self.on_finished: Callable[[Evaluation], None] | None = None
         self._memory: dict[ResultKey, Evaluation] = {}
 
     def evaluate(self, architectures: Sequence[Architecture], run_seed: int) -> list[Evaluation]:
@@ -51,7 +56,10 @@ class StoredEvaluator:
             keys.append(key)
             if key not in jobs and not self._recall(key):
                 jobs[key] = Job(architecture.canonical(), seed)
-        trained = self._train(jobs) if jobs else {}
+        times = Counter(keys)
+        for key in times.keys() - jobs.keys():
+            self._tell(self._memory[key], times[key])
+        trained = self._train(jobs, times) if jobs else {}
         # pop: only the first of equal architectures counts as trained just now
         return [trained.pop(key) if key in trained else self._memory[key] for key in keys]
 
@@ -68,16 +76,25 @@ class StoredEvaluator:
                 self._memory[key] = found
         return key in self._memory
 
-    def _train(self, jobs: dict[ResultKey, Job]) -> dict[ResultKey, Evaluation]:
+    def _train(
+        self, jobs: dict[ResultKey, Job], times: Counter[ResultKey]
+    ) -> dict[ResultKey, Evaluation]:
         keys = list(jobs)
         trained = {}
         try:
             for index, evaluation in self.executor.run(list(jobs.values())):
-                trained[keys[index]] = self._commit(keys[index], evaluation)
+                key = keys[index]
+                trained[key] = self._commit(key, evaluation)
+                self._tell(trained[key], times[key])
         except BaseException:  # also Ctrl-C: no worker may go on with a child nobody waits for
             self.executor.close()
             raise
         return trained
+
+    def _tell(self, evaluation: Evaluation, times: int) -> None:
+        if self.on_finished is not None:
+            for _ in range(times):
+                self.on_finished(evaluation)
 
     def _commit(self, key: ResultKey, evaluation: Evaluation) -> Evaluation:
         evaluation = finite(evaluation)
