@@ -219,7 +219,7 @@ class BarDisplay(Display):
 
     def __init__(self, tally: Tally, console: Console) -> None:
         super().__init__(tally)
-        self._spinner = Spinner("dots")
+        self._spinner: Spinner | Text = Spinner("dots")
         self._live = Live(self, console=console, refresh_per_second=4)
 
     def __enter__(self) -> "BarDisplay":
@@ -227,7 +227,8 @@ class BarDisplay(Display):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the last state on the screen."""
+        """Leave the last state on the screen, without what turns."""
+        self._spinner = Text(" ")
         self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

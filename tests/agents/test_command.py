@@ -57,7 +57,7 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(body: str) -> None:
     process.stdin.close()
     assert process.stderr is not None
     with process.stderr:
-        assert (process.wait(timeout=60), process.stderr.read()) == (141, "")
+        assert (process.wait(timeout=300), process.stderr.read()) == (141, "")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -66,7 +66,7 @@ def test_help_of_every_script_into_a_closed_pipe_is_quiet(script: str) -> None:
     os.close(read)
     process = spawn([sys.executable, f"scripts/{script}", "--help"], stdout=write)
     os.close(write)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert (process.returncode, error) == (141, "")
 
 
@@ -74,7 +74,7 @@ def test_help_of_every_script_into_a_closed_pipe_is_quiet(script: str) -> None:
 def test_output_onto_a_full_disk_is_one_clear_error() -> None:
     with Path("/dev/full").open("w") as full:
         process = start("def body():\n    print('lost')\n    return 0", stdout=full)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 2
     assert error.startswith("error: The output, or a file, cannot be used: ")
     assert error.count("\n") == 1
@@ -94,7 +94,7 @@ def test_a_signal_stops_also_what_a_shell_started_in_the_background(
     process = start(WAIT, preexec_fn=ignored)
     assert read_line(process) == "ready\n"
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert (process.returncode, error) == (status, "continue like this\n")
 
 
@@ -103,7 +103,7 @@ def test_many_signals_end_as_one() -> None:
     assert read_line(process) == "ready\n"
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert (process.returncode, error) == (130, "continue like this\n")
 
 
@@ -133,7 +133,7 @@ assert not set(STOPS) & signal.pthread_sigmask(signal.SIG_BLOCK, ())
 def test_a_signal_before_the_body_starts_stops_it() -> None:
     code = "signal.raise_signal(signal.SIGINT)\ndef body():\n    print('lost')\n    return 0"
     process = start("from agents.command import STOPPING\nSTOPPING.enter()\n" + code)
-    output, error = process.communicate(timeout=60)
+    output, error = process.communicate(timeout=300)
     assert (process.returncode, output, error) == (130, "", "interrupted\n")
 
 
@@ -147,7 +147,7 @@ def module(folder: Path, text: str) -> "subprocess.Popen[str]":
 
 def test_a_script_may_name_its_function_and_ends_with_its_status(tmp_path: Path) -> None:
     process = module(tmp_path, "def main():\n    print('done')\n    return 1\n")
-    assert process.communicate(timeout=60) == ("done\n", "")
+    assert process.communicate(timeout=300) == ("done\n", "")
     assert process.returncode == 1
 
 
@@ -160,7 +160,7 @@ def test_a_signal_while_the_named_module_loads_is_one_word(
     process = module(tmp_path, "import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
     assert read_line(process) == "ready\n"
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert (process.returncode, error) == (status, "interrupted\n")
 
 
@@ -180,14 +180,14 @@ def test_ctrl_c_while_modules_load_is_quiet(script: str, tmp_path: Path) -> None
     process = spawn([sys.executable, f"scripts/{script}"], env=environment)
     assert read_line(process) == "ready\n"
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert process.returncode == 130
     assert error in ("", "interrupted\n"), "nothing where a preamble of the script's own ends it"
 
 
 def test_an_unforeseen_error_of_the_system_names_the_file() -> None:
     process = start("def body():\n    open('/no/such/file')")
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert process.returncode == 2
     assert "'/no/such/file'" in error
     assert "Traceback" not in error

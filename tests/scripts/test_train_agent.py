@@ -125,7 +125,7 @@ def test_a_signal_leaves_a_resumable_run_and_says_how(
 def test_a_reader_that_has_gone_leaves_a_resumable_run(tmp_path: Path) -> None:
     """`train_agent.py ... | head -2`"""
     script = Path(__file__).parents[2] / "scripts" / "train_agent.py"
-    command = [sys.executable, str(script), *DIGITS, "--children", "500", "--run-dir", "run"]
+    command = [sys.executable, str(script), *DIGITS, "--children", "1000000", "--run-dir", "run"]
     environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -134,10 +134,10 @@ def test_a_reader_that_has_gone_leaves_a_resumable_run(tmp_path: Path) -> None:
         process.stdout.readline()
         assert process.stdout.readline().startswith(b"run folder")
         process.stdout.close()
-        assert process.wait(timeout=120) == 141
+        assert process.wait(timeout=300) == 141
         assert process.stderr.read() == b""
     done = len(rows(tmp_path / "run"))
-    assert 0 < done < 500
+    assert 0 < done < 1_000_000
     assert main(["--resume", "--run-dir", "run", "--children", str(done + 1)]) == 0
     assert len(rows(tmp_path / "run")) == done + 1
 

@@ -17,6 +17,7 @@ from nas_env.evaluation.store import EvaluationStore
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("NAS_ENV_KILLS", "6"))
+CHILDREN = 30
 RECIPE = {"name": "quick", "epochs": 2, "reward_epochs": 1, "train_images": 256}
 DRIVER = """
 import os, sys
@@ -56,7 +57,16 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
 def flags(agent: str, executor: str) -> list[str]:
     return [
         *("--env", "NAS-Digits-v0", "--recipe", json.dumps(RECIPE), "--num-layers", "2"),
-        *("--agent", agent, "--children", "30", "--children-per-update", "3", "--seed", "5"),
+        *(
+            "--agent",
+            agent,
+            "--children",
+            str(CHILDREN),
+            "--children-per-update",
+            "3",
+            "--seed",
+            "5",
+        ),
         *("--executor", executor, "--workers", "2"),
     ]
 
@@ -69,6 +79,11 @@ def searching(folder: Path, process: "subprocess.Popen[bytes]", since: float) ->
             return True
         time.sleep(0.01)
     return False
+
+
+def trained_so_far(folder: Path) -> int:
+    log = folder / "log"
+    return len(log.read_text().splitlines()) if log.exists() else 0
 
 
 def rows(folder: Path) -> list[tuple[str, ...]]:
@@ -94,16 +109,17 @@ def test_killed_at_random_instants_a_search_ends_exactly_like_an_uninterrupted_o
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     process = start(whole, *flags(agent, executor))
     assert searching(whole, process, since=0.0)
-    begun = time.monotonic()
     assert process.wait(timeout=600) == 0
-    duration = time.monotonic() - begun
     clock, kills = random.Random(0), 0
     while True:
         resume = (pieces / "run" / "config.json").exists()
         since = time.time()
         process = start(pieces, *(["--resume"] if resume else flags(agent, executor)))
         if kills < KILLS and searching(pieces, process, since):
-            time.sleep(clock.uniform(0.0, 2.0) * duration / KILLS)
+            more = trained_so_far(pieces) + clock.randrange(max(1, CHILDREN // KILLS))
+            while process.poll() is None and trained_so_far(pieces) < more:
+                time.sleep(0.001)
+            time.sleep(clock.uniform(0.0, 0.1))  # so that also the moment between two is any
             process.send_signal(signal.SIGKILL)
             kills += 1
         if process.wait(timeout=600) == 0:

@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 
 from nas_env.errors import ConfigurationError, ExecutorError
 from nas_env.evaluation.callable_evaluator import CallableTask
-from nas_env.evaluation.pool.process_pool import WorkerLimits
-from tests.evaluation.pool.pools import MakePool, gone, jobs, run, wait_for
+from nas_env.evaluation.evaluation import Evaluation
+from nas_env.evaluation.pool.process_pool import ProcessExecutor, WorkerLimits
+from tests.evaluation.pool.pools import JumpingClock, MakePool, gone, jobs, run, wait_for
 
 
 def test_no_worker_waits_for_another(make_pool: MakePool, tmp_path: Path) -> None:
@@ -26,7 +28,7 @@ def test_no_worker_waits_for_another(make_pool: MakePool, tmp_path: Path) -> Non
         flag = tmp_path / "six"
         if seed == 6:
             flag.touch()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300  # against a hang
         while seed == 1 and not flag.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         return float(flag.exists())
@@ -118,16 +120,24 @@ def test_a_worker_killed_between_batches_is_replaced(make_pool: MakePool) -> Non
     assert other.metric != pid
 
 
-def test_a_child_that_hangs_is_a_timeout(make_pool: MakePool) -> None:
+def test_a_child_that_hangs_is_a_timeout(
+    make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = tmp_path / "hanging"
+
     def function(architecture: Any, seed: int) -> float:
-        while seed == 2:
-            time.sleep(60)
+        if seed == 2:
+            hanging.touch()
+            time.sleep(3600)
         return float(seed)
 
-    limits = WorkerLimits(time_limit_s=0.3, grace_s=0.0)
-    results = run(make_pool(function, limits=limits), 1, 2, 3)
+    # The hour passes once the child hangs: no machine is so busy that another one needs it.
+    JumpingClock(monkeypatch).ahead = lambda: 3600.0 * hanging.exists()
+    monkeypatch.setattr("nas_env.evaluation.pool.process_pool._ASLEEP_S", 1e9)
+    limits = WorkerLimits(time_limit_s=600.0, grace_s=0.0)
+    results = run(make_pool(function, workers=1, limits=limits), 1, 2, 3)
     assert (results[2].failure, results[2].metric) == ("timeout", None)
-    assert "the limit is 0.3 s" in results[2].message
+    assert "the limit is 600 s" in results[2].message
     assert [results[unit].metric for unit in (1, 3)] == [1.0, 3.0]
 
 
@@ -225,7 +235,7 @@ def test_closing_ends_the_processes(make_pool: MakePool) -> None:
 def test_results_nobody_waits_for_are_abandoned(make_pool: MakePool, tmp_path: Path) -> None:
     def function(architecture: Any, seed: int) -> float:
         (tmp_path / f"pid-{seed}").write_text(str(os.getpid()))
-        time.sleep(60 * (seed == 2))
+        time.sleep(3600 * (seed == 2))
         return float(seed)
 
     pool = make_pool(function)
@@ -237,32 +247,53 @@ def test_results_nobody_waits_for_are_abandoned(make_pool: MakePool, tmp_path: P
     assert run(pool, 3)[3].metric == 3.0
 
 
-@pytest.mark.slow
-def test_a_caller_that_takes_its_time_makes_no_timeouts(make_pool: MakePool) -> None:
+def hour_long_break(
+    make_pool: MakePool, tmp_path: Path
+) -> tuple[ProcessExecutor, Iterator[tuple[int, Evaluation]]]:
+    """A pool with two children of 600 s at most, of which 1 has ended and 2 ends on ``go``."""
+
     def function(architecture: Any, seed: int) -> float:
-        time.sleep(0.2 if seed == 1 else 0.6)
+        flag = tmp_path / ("begun" if seed == 1 else "go")
+        if seed == 2:
+            (tmp_path / "begun").touch()
+        while not flag.exists():
+            time.sleep(0.01)
         return float(seed)
 
-    results = make_pool(function, limits=WorkerLimits(1.0, grace_s=0.0)).run(jobs(1, 2))
+    pool = make_pool(function, limits=WorkerLimits(600.0, grace_s=0.0))
+    results = pool.run(jobs(1, 2))
     assert next(results)[1].metric == 1.0
-    time.sleep(1.2)
+    return pool, results
+
+
+def test_a_caller_that_takes_its_time_makes_no_timeouts(
+    make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that has ended meanwhile waits to be read, however long."""
+    clock = JumpingClock(monkeypatch)
+    monkeypatch.setattr("nas_env.evaluation.pool.process_pool._ASLEEP_S", 1e9)
+    pool, results = hour_long_break(make_pool, tmp_path)
+    (tmp_path / "go").touch()
+    while pool._events.empty():
+        time.sleep(0.01)
+    clock.ahead = lambda: 3600.0
     assert [evaluation.metric for _, evaluation in results] == [2.0]
 
 
-@pytest.mark.slow
 def test_a_search_that_was_suspended_makes_no_timeouts(
-    make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
+    make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After Ctrl-Z and an hour, the hour is not held against the child."""
-    monkeypatch.setattr("nas_env.evaluation.pool.process_pool._ASLEEP_S", 0.5)
+    clock = JumpingClock(monkeypatch)
+    pool, results = hour_long_break(make_pool, tmp_path)
+    clock.ahead = lambda: 3600.0
+    check = pool._check_limits
 
-    def function(architecture: Any, seed: int) -> float:
-        time.sleep(0.1 if seed == 1 else 1.8)
-        return float(seed)
+    def then_go(batch: Any) -> None:
+        check(batch)
+        (tmp_path / "go").touch()  # the child goes on until the limits were looked at
 
-    results = make_pool(function, limits=WorkerLimits(1.0, grace_s=0.0)).run(jobs(1, 2))
-    assert next(results)[1].metric == 1.0
-    time.sleep(1.3)  # nobody looks at the workers
+    monkeypatch.setattr(pool, "_check_limits", then_go)
     assert [evaluation.metric for _, evaluation in results] == [2.0]
 
 
@@ -299,7 +330,7 @@ def test_dozens_of_workers_train_at_once(make_pool: MakePool, tmp_path: Path) ->
 
     def function(architecture: Any, seed: int) -> float:
         (tmp_path / str(seed)).touch()
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600  # against a hang
         while len(list(tmp_path.iterdir())) < 32 and time.monotonic() < deadline:
             time.sleep(0.05)
         return float(len(list(tmp_path.iterdir())))

@@ -37,12 +37,13 @@ def test_workers_that_hang_at_start_are_one_clear_error(make_pool: MakePool, whe
     class Hanging(CallableTask):
         def __setstate__(self, state: dict[str, Any]) -> None:
             self.__dict__.update(state)
-            time.sleep(60 * (where == "starting"))
+            time.sleep(600 * (where == "starting"))
 
         def prepare(self) -> None:
-            time.sleep(60)
+            time.sleep(600)
 
-    limits = WorkerLimits(start_timeout_s=1.0, prepare_timeout_s=0.3)
+    starting = 0.5 if where == "starting" else 600.0  # no machine is too busy to get to "preparing"
+    limits = WorkerLimits(start_timeout_s=starting, prepare_timeout_s=0.3)
     task = Hanging(lambda *_: 1.0, "x")
     with pytest.raises(ExecutorError, match=rf"do not start.*{where}.*no answer within"):
         run(make_pool(task, 1, limits), 1)

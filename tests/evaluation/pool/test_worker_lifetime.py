@@ -31,7 +31,7 @@ SCRIPT = """
     def measure(architecture, seed):
         units = architecture["units"]
         (folder / f"pid-{units}").write_text(str(os.getpid()))
-        end = time.monotonic() + (60 if units > 1 else 0)
+        end = time.monotonic() + (3600 if units > 1 else 0)
         while time.monotonic() < end:  # computes, and holds the interpreter
             sum(range(1000))
         return float(units)
@@ -52,7 +52,7 @@ def fork():
         time.sleep(0.02)
     if os.fork() == 0:
         (folder / "fork").write_text(str(os.getpid()))
-        time.sleep(60)
+        time.sleep(3600)
 
 threading.Thread(target=fork, daemon=True).start()
 """
@@ -79,7 +79,7 @@ def start(tmp_path: Path) -> Start:
 
 def worker_pids(tmp_path: Path, count: int) -> set[int]:
     """Processes that train children 2 and 3, once child 1 is stored and they are at it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300  # against a hang
     paths = [tmp_path / f"pid-{number}" for number in range(1, count + 1)]
     while not all(path.exists() and path.read_text() for path in paths):
         assert time.monotonic() < deadline, "workers did not get to work"
@@ -99,7 +99,7 @@ def alive(pids: set[int]) -> set[int]:
     }
 
 
-def assert_gone(pids: set[int], within_s: float = 10.0) -> None:
+def assert_gone(pids: set[int], within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
     while alive(pids):
         assert time.monotonic() < deadline, f"still running: {alive(pids)}"
@@ -110,7 +110,7 @@ def test_a_script_without_a_main_guard_works_and_leaves_nothing_behind(
     start: Start, tmp_path: Path
 ) -> None:
     script = start(1)
-    output, errors = script.communicate(timeout=60)
+    output, errors = script.communicate(timeout=300)
     assert (output, errors, script.returncode) == ("[1.0]\n", "", 0)
     assert_gone({int((tmp_path / "pid-1").read_text())})
 
@@ -123,7 +123,7 @@ def test_workers_die_with_their_parent_while_they_train(
     pids = worker_pids(tmp_path, 3)
     assert alive(pids) == pids
     os.kill(script.pid, how)
-    script.communicate(timeout=60)
+    script.communicate(timeout=300)
     assert_gone(pids)
     assert [row.evaluation.metric for row in EvaluationStore(tmp_path / "store.sqlite").rows()] == [
         1.0
@@ -134,7 +134,7 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_finished(start: Start, tmp_path
     script = start(3)
     pids = worker_pids(tmp_path, 3)
     os.killpg(script.pid, signal.SIGINT)  # as a terminal does: to the workers as well
-    _, errors = script.communicate(timeout=60)
+    _, errors = script.communicate(timeout=300)
     assert errors.count("KeyboardInterrupt") == 1, "one interrupt, not one per worker"
     assert "Traceback" in errors
     assert errors.count("Traceback") == 1
@@ -159,14 +159,14 @@ def test_workers_die_although_a_fork_of_the_parent_holds_their_pipes(
         assert alive({fork_pid})
     finally:
         os.kill(fork_pid, signal.SIGKILL)
-        script.communicate(timeout=60)
+        script.communicate(timeout=300)
 
 
 @pytest.mark.slow
 def test_a_search_killed_again_and_again_keeps_every_finished_child(
     start: Start, tmp_path: Path
 ) -> None:
-    source = (tmp_path / "script.py").read_text().replace("60 if units > 1 else 0", "0.15")
+    source = (tmp_path / "script.py").read_text().replace("3600 if units > 1 else 0", "0.15")
     (tmp_path / "script.py").write_text(source)
     store, rng = EvaluationStore(tmp_path / "store.sqlite"), random.Random(0)
     kept: list[StoredRow] = []
@@ -174,7 +174,7 @@ def test_a_search_killed_again_and_again_keeps_every_finished_child(
         script = start(12)
         time.sleep(rng.uniform(0.5, 2.0) + 0.1 * attempt)  # a busy machine needs longer
         script.kill()
-        output, _ = script.communicate(timeout=60)
+        output, _ = script.communicate(timeout=300)
         rows = list(store.rows())
         assert rows[: len(kept)] == kept, "a stored row was lost, changed or trained again"
         kept = rows
