@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.records.episode import Episode, SearchResult
+from agents.records.episode import Episode, SearchResult, best_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Observers:
             code = exit_code(error)
             self._tell(lambda observer: observer.finish(result(), code))
             raise
-        code = 0 if result().best is not None else 1
+        code = 0 if best_of(result().episodes) is not None else 1
         self._tell(lambda observer: observer.finish(result(), code))
 
     def update(self, row: Mapping[str, Any], fresh: Sequence[Episode]) -> None:

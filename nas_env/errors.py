@@ -57,6 +57,10 @@ class RunFolderError(NasEnvError, RuntimeError):
     """A run folder that cannot be written, or whose settings differ on resume."""
 
 
+class NothingFoundError(NasEnvError, LookupError):
+    """The best of a search in which no child succeeded."""
+
+
 class CheckpointError(NasEnvError, RuntimeError):
     """A checkpoint that is missing, damaged or of another agent."""
 

@@ -1,10 +1,15 @@
 """One finished episode as a search records it, and the search's outcome."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas_env.errors import NothingFoundError
+
+SHOWN = 300
+"""Characters of an architecture in a printed result."""
 COLUMNS = (
     "number",
     "tokens",
@@ -114,9 +119,9 @@ class Episode:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
-    """What a search found.
+    """What a search found; printed, it says so in a line.
 
     Attributes:
         episodes: all of them, in order; those from before a resume included.
@@ -127,9 +132,43 @@ class SearchResult:
     run_dir: Path | None = None
 
     @property
-    def best(self) -> Episode | None:
-        """The complete episode with the highest reward (the earliest), None if all failed."""
-        return best_of(self.episodes)
+    def best(self) -> Episode:
+        """The complete episode with the highest reward (the earliest).
+
+        Raises:
+            NothingFoundError: no child succeeded; ``best_of(result.episodes)`` is None then.
+        """
+        found = best_of(self.episodes)
+        if found is None:
+            raise NothingFoundError(self._why_nothing())
+        return found
+
+    def __repr__(self) -> str:
+        failed = sum(episode.state == "failed" for episode in self.episodes)
+        parts = [f"{len(self.episodes)} children" + (f", {failed} failed" if failed else "")]
+        found = best_of(self.episodes)
+        if found is not None:
+            metric = "" if found.metric is None else f"metric {found.metric:.4f}, "
+            architecture = found.architecture or f"tokens {list(found.tokens)}"
+            if len(architecture) > SHOWN:
+                architecture = f"{architecture[:SHOWN]}..."
+            what = f"{metric}reward {found.reward:.4f}, {architecture}"
+            parts.append(f"best: child {found.number}, {what}")
+        if self.run_dir is not None:
+            parts.append(f"run folder {self.run_dir}")
+        return f"SearchResult({'; '.join(parts)})"
+
+    def _why_nothing(self) -> str:
+        if not self.episodes:
+            return "There is no best child: the search trained none yet. Give it more time."
+        kinds = Counter(episode.failure or "error" for episode in self.episodes)
+        listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        said = self.episodes[0].message
+        return (
+            f"There is no best child: all {len(self.episodes)} failed ({listed}). "
+            + (f"Child 1 says: {said.rstrip('.')}. " if said else "")
+            + "Mend what the messages of `episodes` name and search again."
+        )
 
 
 def best_of(episodes: Sequence[Episode]) -> Episode | None:

@@ -43,6 +43,9 @@ class CellSpace(SearchSpace[CellArchitecture]):
         self.num_layers = self.min_layers = self.max_layers = self.num_nodes
         self.layout = self._positions()
 
+    def _depth_text(self) -> str:
+        return f"base number {self.base_number}, {self.num_nodes} nodes, "
+
     def _positions(self) -> Layout:
         positions = []
         for node in range(self.num_nodes):

@@ -6,6 +6,7 @@ being written (the filter height of a pooling layer) stay in the layout with tok
 valid option, so that every episode of one depth has the same length.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,24 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
     num_layers: int
     min_layers: int
     max_layers: int
+
+    def __repr__(self) -> str:
+        """Depth, size and what is decided, in a line."""
+        size = self.size
+        count = f"{size:,}" if size < 10**6 else f"about 10^{round(math.log10(size))}"
+        options: dict[str, str] = {}
+        for position in self.layout:
+            options.setdefault(position.name, " | ".join(map(str, position.options)))
+        return (
+            f"{type(self).__name__}: {self._depth_text()}{self.length()} tokens, "
+            f"{count} architectures; "
+            + ", ".join(f"{name}: {values}" for name, values in options.items())
+        )
+
+    def _depth_text(self) -> str:
+        low, high = self.min_layers, self.max_layers
+        others = f" ({low} to {high})" if low < high else ""
+        return f"{self.num_layers} layers{others}, " if high > 1 else ""
 
     @cached_property
     def max_options(self) -> int:

@@ -73,9 +73,8 @@ def compare(children: int = 400, seed: int = 0) -> None:
         env = nas_env.ArchitectureEnv(SPACE, worth)
         found = agents.run_search(env, agent, children, seed=seed)
         last = np.mean([episode.reward for episode in found.episodes[-100:]])
-        best = found.best.reward if found.best else 0.0
         name = agent if isinstance(agent, str) else agent.name
-        print(f"{name:<14} mean of the last 100: {last:.3f}, best {best:.3f}")
+        print(f"{name:<14} mean of the last 100: {last:.3f}, best {found.best.reward:.3f}")
 
 
 def main() -> int:

@@ -78,12 +78,11 @@ def search(folder: Path, options: Options) -> None:
     for episode in found.episodes:
         outcome = episode.message or f"accuracy {episode.metric:.3f}"
         print(f"child {episode.number}: {outcome}, {episode.parameters:,} parameters")
-    if found.best is not None:
-        architecture = env.unwrapped.search_space.decode(found.best.tokens)  # type: ignore[attr-defined]
-        network = nas_env.build_child(architecture, **sizes_of(folder))
-        count = sum(weights.numel() for weights in network.parameters())
-        print(f"best: child {found.best.number}, built with {count:,} parameters")
-        print(draw_text(architecture))
+    architecture = env.unwrapped.search_space.decode(found.best.tokens)  # type: ignore[attr-defined]
+    network = nas_env.build_child(architecture, **sizes_of(folder))
+    count = sum(weights.numel() for weights in network.parameters())
+    print(f"best: child {found.best.number}, built with {count:,} parameters")
+    print(draw_text(architecture))
 
 
 def main() -> int:

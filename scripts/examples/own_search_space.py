@@ -89,8 +89,7 @@ def main() -> int:
     first, last = np.mean(metrics[:50]), np.mean(metrics[-50:])
     print(f"{SPACE.size:,} networks, {len(metrics)} of them tried by {options.agent}")
     print(f"mean of the first and last 50: {first:.4f} {last:.4f}")
-    if found.best is not None:
-        print(f"best {found.best.metric:.4f}: {dict(SPACE.decode(found.best.tokens))}")
+    print(f"best {found.best.metric:.4f}: {dict(SPACE.decode(found.best.tokens))}")
     return 0
 
 

@@ -59,9 +59,8 @@ def search(folder: Path, options: Options) -> None:
     for episode in found.episodes:
         outcome = episode.message or f"perplexity {episode.metric:.2f}"
         print(f"child {episode.number}: {outcome}, reward {episode.reward:.3f}")
-    if found.best is not None:
-        cell = env.unwrapped.search_space.decode(found.best.tokens)  # type: ignore[attr-defined]
-        print(f"best: child {found.best.number}\n{draw_text(cell)}")
+    cell = env.unwrapped.search_space.decode(found.best.tokens)  # type: ignore[attr-defined]
+    print(f"best: child {found.best.number}\n{draw_text(cell)}")
 
 
 def main() -> int:

@@ -13,8 +13,8 @@ import pytest
 import agents
 import nas_env
 from agents.records.checkpoint import load_checkpoint
-from agents.records.episode import SearchResult
-from nas_env.errors import CheckpointError, ConfigurationError, RunFolderError
+from agents.records.episode import Episode, SearchResult
+from nas_env.errors import CheckpointError, ConfigurationError, NothingFoundError, RunFolderError
 
 SPACE = nas_env.ChoiceSpace(
     {"width": [8, 16, 32, 64], "activation": ["relu", "tanh"], "size": [1, 3, 5]}
@@ -49,7 +49,6 @@ def weights(run: Path) -> dict[str, bytes]:
 def test_a_search_returns_every_episode_and_the_best(agent: str) -> None:
     result = agents.run_search(environment(), agent, children=43, **OPTIONS[agent])
     assert [episode.number for episode in result.episodes] == list(range(1, 44))
-    assert result.best is not None
     assert result.best.reward == max(episode.reward for episode in result.episodes)
     assert all(len(episode.tokens) == 3 for episode in result.episodes)
 
@@ -99,15 +98,39 @@ def test_failed_children_earn_nothing_and_are_never_the_best(tmp_path: Path) -> 
     failed = [episode for episode in result.episodes if episode.state == "failed"]
     assert failed
     assert {(e.metric, e.reward, e.failure) for e in failed} == {(None, 0.0, "error")}
-    assert result.best is not None
     assert result.best.reward == -1.0
 
 
 def test_a_search_in_which_all_children_fail_ends_without_a_best(tmp_path: Path) -> None:
     nan = environment(lambda architecture, seed: float("nan"))
     result = agents.run_search(nan, children=16, run_dir=tmp_path / "run")
-    assert result.best is None
+    with pytest.raises(NothingFoundError, match=rf"all {len(result.episodes)} failed \("):
+        result.best  # noqa: B018
     assert {episode.failure for episode in result.episodes} == {"diverged"}
+    assert repr(result) == f"SearchResult(16 children, 16 failed; run folder {tmp_path / 'run'})"
+
+
+def test_a_result_says_in_a_line_what_was_found() -> None:
+    episodes = (
+        Episode(1, (0,), '{"kind":"x"}', 0.5, 0.125, "complete"),
+        Episode(2, (1,), "", None, 0.0, "failed", "timeout"),
+    )
+    assert repr(SearchResult(episodes)) == (
+        "SearchResult(2 children, 1 failed; best: child 1, metric 0.5000, reward 0.1250, "
+        '{"kind":"x"})'
+    )
+
+
+def test_no_best_without_a_success_names_what_failed() -> None:
+    kinds = ("timeout", "timeout", "diverged")
+    failed = tuple(
+        Episode(n, (0,), "", None, 0.0, "failed", kind, message="Too slow.")
+        for n, kind in enumerate(kinds, 1)
+    )
+    with pytest.raises(NothingFoundError, match=r"3 failed \(2 timeout, 1 diverged\).*Too slow"):
+        SearchResult(failed).best  # noqa: B018
+    with pytest.raises(LookupError, match="trained none"):
+        SearchResult(()).best  # noqa: B018
 
 
 def test_the_run_folder_holds_what_the_contract_says(tmp_path: Path) -> None:
@@ -126,7 +149,6 @@ def test_the_run_folder_holds_what_the_contract_says(tmp_path: Path) -> None:
     with (run / "updates.csv").open(newline="") as file:
         updates = list(csv.DictReader(file))
     assert [row["children"] for row in updates] == ["8", "16", "20"]
-    assert result.best is not None
     found = nas_env.load_architecture(run / "best_architecture.json")
     assert nas_env.evaluate(found, evaluator=worth, seed=5).architecture == result.best.architecture
     assert "width: 64" in (run / "best_architecture.txt").read_text()
