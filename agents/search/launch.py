@@ -22,6 +22,7 @@ from agents.search.resolve import (
 )
 from agents.search.search import Search
 from agents.search.setting_names import settings_of
+from agents.tracking.tensorboard import TensorBoardTracker
 from agents.tracking.tracker import WandbTracker, run_suffix, sweep_id
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, RunFolderError
 from nas_env.system.folders import user_path
@@ -31,6 +32,7 @@ EVALUATORS = ("process", "local")
 TRANSIENT = ("out_of_memory", "timeout", "worker_lost", "error")
 """Failures that another try may not meet."""
 RUNS = Path("runs")
+TRACKERS = {"wandb": WandbTracker, "tensorboard": TensorBoardTracker}
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ def prepare(options: TrainOptions) -> Launch:
     if "num_layers" not in options.environment:
         settings = replace(settings, schedule=depth_schedule(preset, env, stored))
     search = Search(*(env, options.what.agent, settings, run.path, own), _description(env, options))
-    if track == "wandb":
-        search.observers.add(WandbTracker())
+    if track != "no":
+        search.observers.add(TRACKERS[track]())
     return Launch(search, env, options, banner)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import agents
+from agents.commands.train import main
 from agents.observer import SearchStart
 from agents.search.search import Search, SearchSettings
 from agents.tracking.tensorboard import FOLDER, TensorBoardTracker
@@ -59,3 +60,9 @@ def test_without_the_package_the_next_step_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingDependencyError, match=r"pip install .*nas_env\[tensorboard\]"):
         TensorBoardTracker()
+
+
+def test_the_command_line_records_with_tensorboard(tmp_path: Path) -> None:
+    flags = ["--env", "NAS-Digits-Table-v0", "--agent", "random", "--children", "16"]
+    assert main([*flags, "--run-dir", str(tmp_path / "run"), "--track", "tensorboard"]) == 0
+    assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
