@@ -19,6 +19,7 @@ COLUMNS = (
     "state",
     "failure",
     "parameters",
+    "macs",
     "train_seconds",
     "cached",
     "message",
@@ -39,6 +40,7 @@ class Episode:
         state: ``"complete"`` or ``"failed"``.
         failure: kind of failure, ``""`` if there was none.
         parameters: learnable parameters of the child, 0 if unknown.
+        macs: multiply-accumulates of one forward pass of one example, 0 if unknown.
         train_seconds: wall-clock seconds of the training (of the first one, if cached).
         cached: whether the outcome was known before.
         message: what went wrong, in one line.
@@ -52,6 +54,7 @@ class Episode:
     state: str
     failure: str = ""
     parameters: int = 0
+    macs: int = 0
     train_seconds: float = 0.0
     cached: bool = False
     message: str = ""
@@ -74,28 +77,22 @@ class Episode:
             state="failed" if failed else "complete",
             failure=str(info.get("failure", "")),
             parameters=int(info.get("parameters", 0)),
+            macs=int(info.get("macs", 0)),
             train_seconds=float(info.get("train_seconds", 0.0)),
             cached=bool(info.get("cached", False)),
             message=str(info.get("message", "")),
         )
 
-    def to_row(self) -> list[str]:
+    def to_row(self) -> dict[str, str]:
         """The values of ``COLUMNS`` as text from which ``from_row`` restores them exactly."""
-        metric = "" if self.metric is None else repr(self.metric)
-        tokens = " ".join(map(str, self.tokens))
-        return [
-            str(self.number),
-            tokens,
-            self.architecture,
-            metric,
-            repr(self.reward),
-            self.state,
-            self.failure,
-            str(self.parameters),
-            f"{self.train_seconds:.3f}",
-            str(int(self.cached)),
-            self.message,
-        ]
+        return {
+            **{name: str(getattr(self, name)) for name in COLUMNS},
+            "tokens": " ".join(map(str, self.tokens)),
+            "metric": "" if self.metric is None else repr(self.metric),
+            "reward": repr(self.reward),
+            "train_seconds": f"{self.train_seconds:.3f}",
+            "cached": str(int(self.cached)),
+        }
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> "Episode":
@@ -113,6 +110,7 @@ class Episode:
             state=row["state"],
             failure=row["failure"],
             parameters=int(row["parameters"]),
+            macs=int(row.get("macs") or 0),  # earlier versions did not count them
             train_seconds=float(row["train_seconds"]),
             cached=row["cached"] == "1",
             message=row["message"],

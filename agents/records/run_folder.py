@@ -44,7 +44,6 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._update_columns: list[str] = []
 
     def exists(self) -> bool:
         """Whether the folder holds a run."""
@@ -147,11 +146,10 @@ class RunFolder:
         """
         with self._writing():
             rows = [episode.to_row() for episode in episodes]
-            sizes = {EPISODES: self._append(EPISODES, COLUMNS, rows)}
-            columns = self._columns(update)
-            row = [str(update.get(column, "")) for column in columns]
-            sizes[UPDATES] = self._append(UPDATES, columns, [row])
-        return sizes
+            return {
+                EPISODES: self._append(EPISODES, COLUMNS, rows),
+                UPDATES: self._append(UPDATES, list(update), [update]),
+            }
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint.
@@ -182,21 +180,19 @@ class RunFolder:
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(self.path, CONFIG)
 
-    def _append(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    def _append(self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> int:
+        """Append rows to a log: in the columns that it has, or else with those given as its head.
+
+        A log that another version, or another first update, began keeps its columns.
+        """
         path, text = self.path / name, io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if not path.exists() or path.stat().st_size == 0:
-            writer.writerow(columns)
+        known = _head(path)
+        names = known or columns
+        writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+        if not known:
+            writer.writeheader()
         writer.writerows(rows)
         return append_durably(path, text.getvalue())
-
-    def _columns(self, update: Mapping[str, Any]) -> list[str]:
-        """The columns of ``updates.csv``: those it has, or those of its first row."""
-        if not self._update_columns:
-            path = self.path / UPDATES
-            head = path.read_text().partition("\n")[0] if path.exists() else ""
-            self._update_columns = next(csv.reader([head]), []) if head else list(update)
-        return self._update_columns
 
     def _cut(self, name: str, size: int) -> None:
         path = self.path / name
@@ -212,6 +208,14 @@ class RunFolder:
     def _rows(self) -> int:
         path = self.path / EPISODES
         return len(path.read_bytes().splitlines()) - 1 if path.exists() else 0
+
+
+def _head(path: Path) -> list[str]:
+    """The columns of a log; none of one that is not there or empty."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return next(csv.reader(file), [])
 
 
 def describe(episode: Episode) -> str:

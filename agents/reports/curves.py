@@ -119,7 +119,7 @@ def pareto_charts(found: Sequence[Found]) -> list[str]:
     """
     costs = {
         "parameters": [one.episode.parameters for one in found],
-        "multiply-accumulates per example": [one.macs for one in found],
+        "multiply-accumulates per example": [one.episode.macs for one in found],
     }
     return [
         _pareto(name, [(one, cost) for one, cost in zip(found, values, strict=True) if cost])

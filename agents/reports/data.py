@@ -10,7 +10,6 @@ from typing import Any
 
 from agents.records.episode import Episode
 from agents.records.run_folder import UPDATES, RunFolder
-from agents.reports.cost import MacCounter
 from agents.reports.summary import Run, read_run
 from nas_env.errors import RunFolderError
 
@@ -56,14 +55,12 @@ class Found:
         record: its run.
         metric: mean of the metric over the times it was trained.
         times: how many children of all runs had it.
-        macs: multiply-accumulates of one forward pass, 0 if unknown.
     """
 
     episode: Episode
     record: RunRecord
     metric: float
     times: int
-    macs: int = 0
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -115,13 +112,11 @@ def different_architectures(records: Sequence[RunRecord]) -> list[Found]:
                 key = episode.architecture or json.dumps(episode.tokens)
                 first.setdefault(key, Found(episode, record, episode.metric, 1))
                 metrics.setdefault(key, []).append(episode.metric)
-    macs = MacCounter(records[0].config)
     found = [
         replace(
             one,
             metric=sum(metrics[key]) / len(metrics[key]),
             times=len(metrics[key]),
-            macs=macs(one.episode),
         )
         for key, one in first.items()
     ]

@@ -128,8 +128,8 @@ def _drawn(title: str, one: Found) -> str:
         facts = f"{name} {one.metric:.4f}, mean of {one.times:,} children, the first {child}"
     if one.episode.parameters:
         facts += f", {one.episode.parameters:,} parameters"
-    if one.macs:
-        facts += f", {one.macs:,} MACs"
+    if one.episode.macs:
+        facts += f", {one.episode.macs:,} MACs"
     return (
         f"<figure><h3>{escape(title)}</h3><div class='drawing'>{_picture(one.episode)}</div>"
         f"<figcaption class='note'>{escape(facts)}</figcaption></figure>"
@@ -154,8 +154,8 @@ def top_table(found: Sequence[Found], several: bool) -> str:
     }
     if any(one.episode.parameters for one in top):
         columns["#parameters"] = [_known(one.episode.parameters) for one in top]
-    if any(one.macs for one in top):
-        columns["#MACs"] = [_known(one.macs) for one in top]
+    if any(one.episode.macs for one in top):
+        columns["#MACs"] = [_known(one.episode.macs) for one in top]
     columns["#seconds"] = [f"{one.episode.train_seconds:.1f}" for one in top]
     columns["#times"] = [str(one.times) for one in top]
     columns["#child"] = [str(one.episode.number) for one in top]

@@ -90,6 +90,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     | `metric` | float | as measured on the validation data; NaN if the child failed |
     | `accuracy` or `perplexity` | float | the same under its own name, where it has one |
     | `parameters` | int | learnable parameters of the child, 0 if unknown |
+    | `macs` | int | multiply-accumulates of one forward pass of one example, 0 if unknown |
     | `state` | str | `complete` or `failed` |
     | `failure` | str | `""`, `out_of_memory`, `diverged`, `timeout`, `worker_lost`, `too_large`, \
 `error` |

@@ -111,6 +111,7 @@ def terminal_info(evaluation: Evaluation, metric_name: MetricName) -> dict[str, 
     name = metric_name if evaluation.metric_name == "metric" else evaluation.metric_name
     info[name] = metric
     info["parameters"] = evaluation.parameters
+    info["macs"] = evaluation.macs
     info["state"] = evaluation.state
     info["failure"] = evaluation.failure
     info["message"] = evaluation.message

@@ -138,7 +138,7 @@ def test_the_reward_comes_with_the_last_token_only() -> None:
 def test_the_terminal_info_is_what_the_contract_says() -> None:
     info = play(make_choices(), [1, 0, 3])[-1]
     assert set(info) == {
-        *("architecture", "metric", "parameters", "state", "failure", "message"),
+        *("architecture", "metric", "parameters", "macs", "state", "failure", "message"),
         *("train_seconds", "cached", "action_mask"),
     }
     assert architecture_from_json(json.loads(info["architecture"])) == (

@@ -13,12 +13,10 @@ import gymnasium as gym
 import pytest
 
 import agents
-import agents.records.episode
 from agents.records.episode import best_of
 from agents.records.provenance import command_line, hardware
 from agents.reports.averages import across_seeds, best_so_far, running_mean
 from agents.reports.chart import thin
-from agents.reports.cost import MacCounter
 from agents.reports.curves import pareto_charts
 from agents.reports.data import different_architectures, pareto_front, read_record
 from agents.reports.report import report_at_end, write_report
@@ -141,18 +139,18 @@ def test_an_architecture_counts_once_with_the_mean_of_its_children(run: Path) ->
     assert [one.metric for one in found] == sorted((one.metric for one in found), reverse=True)
 
 
-def test_macs_are_counted_for_the_images_of_the_run_or_not_at_all(run: Path) -> None:
-    record = read_record(run)
-    episode = next(e for e in record.episodes if e.architecture)
-    architecture: Any = architecture_from_json(json.loads(episode.architecture))
-    cost = conv_cost(architecture, (1, 8, 8), 10)
-    counter = MacCounter(record.config)
-    trained = type(episode).from_row(
-        dict(zip(agents.records.episode.COLUMNS, episode.to_row(), strict=True))
-        | {"parameters": str(cost.parameters)}
-    )
-    assert counter(trained) == cost.macs
-    assert counter(episode) == 0  # its parameters, 0, are not those of this network
+def test_macs_are_those_that_training_counted(tmp_path: Path) -> None:
+    recipe = {"name": "quick", "epochs": 1, "reward_epochs": 1, "train_images": 64}
+    env = gym.make_vec("NAS-Digits-v0", 4, evaluator="local", num_layers=2, recipe=recipe)
+    agents.run_search(env, agent="random", children=4, run_dir=tmp_path / "run")
+    env.close()
+    record = read_record(tmp_path / "run")
+    for episode in record.episodes:
+        architecture: Any = architecture_from_json(json.loads(episode.architecture))
+        assert episode.macs == conv_cost(architecture, (1, 8, 8), 10).macs > 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert f"<td class='number'>{record.episodes[0].macs:,}</td>" in page
+    assert "multiply-accumulates per example" in page
 
 
 def test_a_pareto_front_keeps_what_nothing_beats_in_both() -> None:
