@@ -22,7 +22,7 @@ import tyro
 
 from agents.command import run_command, run_script
 from agents.comparison.report import (
-    CONTROL,
+    VERDICT_HEADS,
     Page,
     best_test_figures,
     budget_rows,
@@ -31,10 +31,11 @@ from agents.comparison.report import (
     table_text,
     verdict_rows,
 )
-from agents.comparison.run import ComparisonRunner, Contest, Found, folder_errors, parse_contender
+from agents.comparison.run import ComparisonRunner, Contest, folder_errors, parse_contender
 from agents.comparison.statistics import Comparison
 from agents.records.provenance import command_line, hardware, versions
-from agents.reports.sections import hardware_line
+from agents.records.trace import Trace
+from agents.reports.facts import hardware_line, versions_line
 from agents.search.environment import find_spec
 from agents.search.resolve import family_of, settings_given
 from nas_env.errors import ConfigurationError
@@ -91,13 +92,13 @@ def compare(options: CompareOptions) -> Path:
     contenders = [parse_contender(a, options.preset, family) for a in dict.fromkeys(options.agents)]
     folder = options.folder or Path("runs") / f"compare-{options.env.replace('/', '-')}"
     runner = ComparisonRunner(contest, folder)
-    found: dict[tuple[str, int], Found] = {}
+    found: dict[tuple[str, int], Trace] = {}
     for seed in range(options.seeds):
         for contender in contenders:
             found[contender.label, seed] = runner.run(contender, seed)
         print(f"seed {seed + 1} of {options.seeds} done", flush=True)
     every = options.every or max(10, options.children // 100)
-    comparison = Comparison([one.trace for one in found.values()], every)
+    comparison = Comparison([*found.values()], every)
     about = _page(options, contest, comparison, found, runner.looks_up)
     _print(comparison, about)
     with folder_errors(folder):
@@ -128,7 +129,7 @@ def _page(
     options: CompareOptions,
     contest: Contest,
     comparison: Comparison,
-    found: dict[tuple[str, int], Found],
+    found: dict[tuple[str, int], Trace],
     looks_up: bool,
 ) -> Page:
     budgets = [n for n in BUDGETS if n < options.children] + [options.children]
@@ -138,13 +139,13 @@ def _page(
         test = best_test_figures(comparison, _test_figures(name, found), budgets)
     origin = [
         ("command", command_line()),
-        ("versions", ", ".join(f"{k} {v}" for k, v in versions().items() if v)),
+        ("versions", versions_line(versions())),
         ("hardware", hardware_line(hardware())),
     ]
     return Page(f"{options.env}: agents compared", origin, budgets, test)
 
 
-def _test_figures(table: str, found: dict[tuple[str, int], Found]) -> dict[tuple[str, int], Any]:
+def _test_figures(table: str, found: dict[tuple[str, int], Trace]) -> dict[tuple[str, int], Any]:
     """Held-out figure of every child: the mean of its trainings. Read when searches are over."""
     space = read_table(table).search_space
     figures = np.nanmean(load_held_out_metrics(table), axis=1)
@@ -156,9 +157,8 @@ def _test_figures(table: str, found: dict[tuple[str, int], Found]) -> dict[tuple
 
 def _print(comparison: Comparison, about: Page) -> None:
     print("\n" + table_text(*budget_rows(comparison, about)))
-    if CONTROL in comparison.agents:
-        heads = ["agent", "best so far", "mean of the last children"]
-        print("\nAgainst random search:\n" + table_text(heads, verdict_rows(comparison)))
+    if verdicts := verdict_rows(comparison):
+        print("\nAgainst random search:\n" + table_text(VERDICT_HEADS, verdicts))
 
 
 if __name__ == "__main__":

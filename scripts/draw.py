@@ -21,7 +21,7 @@ import tyro
 
 import nas_env
 from agents.command import run_command, run_script
-from agents.reports.data import read_record
+from agents.records.run_record import read_run
 from agents.reports.film import write_film
 from agents.reports.token_shares import draw_history, read_history
 from nas_env.errors import ConfigurationError
@@ -49,7 +49,7 @@ def draw(options: DrawOptions) -> list[Path]:
         output = output or source.with_suffix(".svg")
         nas_env.draw_figure(nas_env.load_architecture(source)).save(output)
         return [output]
-    record = read_record(source)
+    record = read_run(source)
     history = read_history(record.config, record.episodes)
     outputs = [source / "choices.svg", source / "likeliest.gif"] if output is None else [output]
     if outputs[-1].suffix.lower() not in (*FORMATS, ".gif"):
@@ -61,7 +61,7 @@ def draw(options: DrawOptions) -> list[Path]:
         if path.suffix.lower() == ".gif":
             write_film(history, record.episodes, path)
         else:
-            draw_history(history, f"{record.run.env}: what {record.run.agent} chose").save(path)
+            draw_history(history, f"{record.env}: what {record.agent} chose").save(path)
     return outputs
 
 

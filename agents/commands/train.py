@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from agents.command import run_command
 from agents.commands import command_line
 from agents.records.episode import SearchResult, best_of
-from agents.records.run_folder import describe
+from agents.reports.architectures import describe
 from agents.search.flags import parse_options
 from agents.search.launch import Launch, prepare, stored_options
 

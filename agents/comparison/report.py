@@ -1,31 +1,27 @@
-"""The outcome of a comparison as files: CSV of every curve, and one HTML page with charts."""
+"""The outcome of a comparison as files: CSV of every curve, and one HTML page with charts.
+
+What the page looks like stands in ``agents/reports/templates/comparison.html.j2``.
+"""
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.comparison.statistics import (
-    RECENT,
-    Band,
-    Comparison,
-    Floats,
-    Verdict,
-    bootstrap,
-    verdict,
-)
-from agents.reports.chart import COLOURS, Axes, Series, chart
-from agents.reports.curves import metric_label
-from agents.reports.page import note, page, pairs, section, table
-from agents.reports.summary import estimate
+from agents.comparison.statistics import Comparison
+from agents.records.averages import Band, across_seeds, estimate
+from agents.records.trace import Floats
+from agents.reports.chart import COLOURS, Axes, Chart, Series, chart
+from agents.reports.curves import BAND_NOTE, RECENT_NOTE, metric_label
+from agents.reports.page import render
 
 TOPS = (1, 5, 15)
 """Sizes of the top that Figure 6 shows."""
 CONTROL = "random"
+VERDICT_HEADS = ["agent", "best so far", "recent mean"]
 
 
 @dataclass(frozen=True)
@@ -48,46 +44,44 @@ class Page:
 
 def comparison_page(comparison: Comparison, about: Page) -> str:
     """The HTML document."""
-    body = [
-        f"<h1>{escape(about.title)}</h1><p class='sub'>{escape(_scope(comparison))}</p>",
-        budget_section(comparison, about),
-    ]
-    if CONTROL in comparison.agents:
-        body.append(verdict_section(comparison))
-        body.append(_charts("Difference from random search", figure_6(comparison, about)))
-    body.append(_charts("Curves", learning_charts(comparison, about)))
-    body.append(section("Where this comes from", pairs(about.origin)))
-    return page(about.title, body)
-
-
-def _scope(comparison: Comparison) -> str:
-    seeds = comparison.seeds
-    return (
-        f"{', '.join(comparison.agents)} · {comparison.children:,} children each · "
-        f"{len(seeds)} paired seed{'s' * (len(seeds) > 1)}"
+    heads, rows = budget_rows(comparison, about)
+    verdicts = verdict_rows(comparison)
+    seeds = len(comparison.seeds)
+    return render(
+        "comparison.html.j2",
+        title=about.title,
+        refresh_s=0,
+        subtitle=f"{', '.join(comparison.agents)} · {comparison.children:,} children each · "
+        f"{seeds} paired seed{'s' * (seeds > 1)}",
+        budget_heads=heads,
+        budget_rows=rows,
+        recent_note=RECENT_NOTE,
+        band_note=BAND_NOTE,
+        tested=about.test is not None,
+        verdict_heads=VERDICT_HEADS,
+        verdict_rows=verdicts,
+        differences=figure_6(comparison) if verdicts else [],
+        curves=learning_charts(comparison),
+        origin=about.origin,
     )
 
 
 def budget_rows(comparison: Comparison, about: Page) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: mean and standard error over seeds of each agent at each budget."""
     heads = ["agent", "#children", f"#best {comparison.metric_name} so far"]
-    heads += [f"#top {count}" for count in TOPS[1:]] + [f"#mean of last {RECENT}"]
+    heads += [f"#top {count}" for count in TOPS[1:]] + ["#recent mean"]
     if about.test is not None:
         heads.append("#test, best by reward")
     rows = []
-    for agent in comparison.agents:
+    for agent, traces in comparison.agents.items():
+        figures = [[trace.best_so_far(about.budgets) for trace in traces]]
+        for count in TOPS[1:]:
+            figures.append([trace.top_mean(count, about.budgets) for trace in traces])
+        figures.append([trace.recent_mean(about.budgets) for trace in traces])
+        if about.test is not None:
+            figures.append(list(about.test[agent]))
         for at, budget in enumerate(about.budgets):
-            figures = [
-                comparison.curves(agent, lambda t, n=budget: t.best_so_far([n])),  # type: ignore[misc]
-                *(
-                    comparison.curves(agent, lambda t, n=budget, k=count: t.top_mean(k, [n]))  # type: ignore[misc]
-                    for count in TOPS[1:]
-                ),
-                comparison.curves(agent, lambda t, n=budget: t.recent_mean([n], min(RECENT, n))),  # type: ignore[misc]
-            ]
-            if about.test is not None:
-                figures.append(about.test[agent][:, at : at + 1])
-            cells = [_estimate(values[:, 0]) for values in figures]
+            cells = [_estimate(np.array([values[at] for values in one])) for one in figures]
             rows.append([agent, f"{budget:,}", *cells])
     return heads, rows
 
@@ -96,51 +90,18 @@ def _estimate(values: Floats) -> str:
     return "-" if np.isnan(values).any() else str(estimate(values.tolist()))
 
 
-def budget_section(comparison: Comparison, about: Page) -> str:
-    """The table of budgets."""
-    heads, rows = budget_rows(comparison, about)
-    remark = "Mean over seeds ± one standard error. Best and top: of different architectures."
-    if about.test is not None:
-        remark += (
-            " Test: held-out figure of the child with the highest reward so far, looked up after "
-            "all searches had ended; no agent saw it."
-        )
-    return section("At each budget", table(heads, rows), note(remark))
-
-
 def verdict_rows(comparison: Comparison) -> list[list[str]]:
     """For each agent but the control: whether it beats the control, by two criteria."""
-    criteria = {"best so far": comparison.best, f"mean of last {RECENT}": comparison.recent}
-    rows = []
-    for agent in comparison.agents:
-        if agent == CONTROL:
-            continue
-        cells = []
-        for figure in criteria.values():
-            found: Verdict = verdict(
-                figure(agent) - figure(CONTROL),
-                comparison.checkpoints,
-                comparison.lower_is_better,
-            )
-            cells.append(found.text)
-        rows.append([agent, *cells])
-    return rows
+    if CONTROL not in comparison.agents:
+        return []
+    return [
+        [agent, *(found.text for found in comparison.verdicts(agent, CONTROL).values())]
+        for agent in comparison.agents
+        if agent != CONTROL
+    ]
 
 
-def verdict_section(comparison: Comparison) -> str:
-    """From how many children on each agent beats random search."""
-    heads = ["agent", "best so far", f"mean of last {RECENT}"]
-    return section(
-        "Against random search",
-        table(heads, verdict_rows(comparison)),
-        note(
-            "95% confidence, Student's t over differences of paired seeds; an agent is better from "
-            "the first number of children after which it stays so to the end."
-        ),
-    )
-
-
-def figure_6(comparison: Comparison, about: Page) -> list[str]:
+def figure_6(comparison: Comparison) -> list[Chart]:
     """One chart for each size of the top."""
     charts = []
     for count in TOPS:
@@ -151,7 +112,7 @@ def figure_6(comparison: Comparison, about: Page) -> list[str]:
             curves = comparison.top_means(agent, count) - comparison.top_means(CONTROL, count)
             if comparison.lower_is_better:
                 curves = -curves
-            series.append(_series(agent, bootstrap(curves, comparison.checkpoints), index))
+            series.append(_series(agent, across_seeds(curves, comparison.checkpoints), index))
         ends = [comparison.checkpoints[0], comparison.children]
         series.append(Series("", ends, [0.0, 0.0], "#5b6675", "dashed"))
         unit = " (fraction)" if comparison.metric_name == "accuracy" else ""
@@ -160,15 +121,15 @@ def figure_6(comparison: Comparison, about: Page) -> list[str]:
     return charts
 
 
-def learning_charts(comparison: Comparison, about: Page) -> list[str]:
-    """Best so far and mean of the last children, against children and against seconds."""
-    kinds = {"best so far": comparison.best, f"mean of the last {RECENT}": comparison.recent}
+def learning_charts(comparison: Comparison) -> list[Chart]:
+    """Best so far and mean of the recent children, against children and against seconds."""
+    kinds = {"best so far": comparison.best, "mean of the recent children": comparison.recent}
     charts = []
     for name, figure in kinds.items():
-        bands = {a: bootstrap(figure(a), comparison.checkpoints) for a in comparison.agents}
+        bands = {a: across_seeds(figure(a), comparison.checkpoints) for a in comparison.agents}
         label = metric_label(comparison.metric_name)
         lines = [_series(a, band, i) for i, (a, band) in enumerate(bands.items())]
-        charts.append(chart(f"{name}", Axes("children", label), lines))
+        charts.append(chart(name, Axes("children", label), lines))
         timed = [_timed(comparison, a, band, i) for i, (a, band) in enumerate(bands.items())]
         axes = Axes("seconds of training, one child after another", label)
         if any(one.xs[-1] > 0 for one in timed if len(one.xs)):
@@ -185,14 +146,8 @@ def _timed(comparison: Comparison, agent: str, band: Band, index: int) -> Series
 
 
 def _series(agent: str, band: Band, index: int) -> Series:
-    edges = (band.low.tolist(), band.high.tolist())
     colour = COLOURS[index % len(COLOURS)]
-    return Series(agent, band.checkpoints, band.mean.tolist(), colour, band=edges)
-
-
-def _charts(title: str, charts: Sequence[str]) -> str:
-    remark = "Lines: mean over seeds. Bands: 95% bootstrap interval of that mean over seeds."
-    return section(title, f"<div class='charts'>{''.join(charts)}</div>", note(remark))
+    return Series(agent, band.checkpoints, band.mean.tolist(), colour, band=band.edges)
 
 
 def curves_csv(comparison: Comparison) -> str:

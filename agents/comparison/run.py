@@ -8,7 +8,7 @@ twice. A search on a table takes seconds and is simply repeated.
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,15 +16,15 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
-from agents.comparison.statistics import Trace
 from agents.presets import find_preset
-from agents.records.episode import Episode
 from agents.records.run_folder import RunFolder
+from agents.records.trace import ARRAYS, Trace
 from agents.registry import resolved_options
 from agents.search.environment import find_spec
 from agents.search.run import run_search
+from agents.search.setting_names import settings_of
+from nas_env.envs.table_env import TableSettings
 from nas_env.errors import ConfigurationError, RunFolderError
 from nas_env.system.files import write_durably
 
@@ -103,19 +103,6 @@ def parse_contender(text: str, preset: str, family: str) -> Contender:
     return Contender(text, name, resolved_options(name, options))
 
 
-@dataclass(frozen=True)
-class Found:
-    """A finished search: its trace, and the tokens of its children.
-
-    Attributes:
-        trace: what it found.
-        tokens: (children, positions) padded with -1.
-    """
-
-    trace: Trace
-    tokens: NDArray[np.int64]
-
-
 class ComparisonRunner:
     """Runs what has not been run yet.
 
@@ -127,10 +114,10 @@ class ComparisonRunner:
     def __init__(self, contest: Contest, folder: Path) -> None:
         self.contest = contest
         self.folder = folder
-        entry = str(find_spec(contest.env).entry_point)
-        self.looks_up = "table_env" in entry
+        kind = settings_of(find_spec(contest.env))
+        self.looks_up = kind is not None and issubclass(kind, TableSettings)
 
-    def run(self, contender: Contender, seed: int) -> Found:
+    def run(self, contender: Contender, seed: int) -> Trace:
         """The search of one agent with one seed, from its file or now.
 
         Raises:
@@ -140,14 +127,12 @@ class ComparisonRunner:
         identity = self.contest.identity(contender, seed)
         found = self._read(path, identity, contender)
         if found is None:
-            episodes, metric_name = self._search(contender, seed)
+            found = self._search(contender, seed)
             with folder_errors(self.folder):
-                _write(path, episodes, {**identity, "metric_name": metric_name})
-            found = self._read(path, identity, contender)
-            assert found is not None
-        return found
+                _write(path, found, identity)
+        return found.first(self.contest.children)
 
-    def _search(self, contender: Contender, seed: int) -> tuple[Sequence[Episode], str]:
+    def _search(self, contender: Contender, seed: int) -> Trace:
         contest, run_dir = self.contest, None
         resume = False
         arguments = dict(contest.arguments)
@@ -170,16 +155,16 @@ class ComparisonRunner:
             metric_name = str(getattr(env.unwrapped, "metric_name", "metric"))
         finally:
             env.close()
-        return result.episodes, metric_name
+        return Trace.of(contender.label, seed, result.episodes, metric_name)
 
-    def _read(self, path: Path, identity: Mapping[str, Any], contender: Contender) -> Found | None:
-        """A finished search, cut to the budget; None if there is none that is long enough."""
+    def _read(self, path: Path, identity: Mapping[str, Any], contender: Contender) -> Trace | None:
+        """A finished search; None if there is none that is long enough."""
         if not path.exists():
             return None
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 about = json.loads(str(arrays["about"]))
-                values = {name: arrays[name] for name in arrays.files if name != "about"}
+                values = {name: arrays[name] for name in ARRAYS}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunFolderError(
                 f"{path} is damaged ({error!r}): delete it to repeat it."
@@ -190,13 +175,9 @@ class ComparisonRunner:
                 f"{path} is of another comparison: {about}, not {dict(identity)}. Name another "
                 "folder."
             )
-        count = self.contest.children
-        if len(values["models"]) < count:
+        if len(values["models"]) < self.contest.children:
             return None
-        cut = {name: value[:count] for name, value in values.items()}
-        tokens = cut.pop("tokens")
-        trace = Trace(contender.label, int(identity["seed"]), **cut, metric_name=metric_name)
-        return Found(trace, tokens)
+        return Trace(contender.label, int(identity["seed"]), **values, metric_name=metric_name)
 
 
 @contextmanager
@@ -223,19 +204,7 @@ def _open(env_id: str, num_envs: int, arguments: Mapping[str, Any]) -> Any:
     return gym.make(spec, **arguments)
 
 
-def _write(path: Path, episodes: Sequence[Episode], about: Mapping[str, Any]) -> None:
-    numbers: dict[Any, int] = {}
-    names = [episode.architecture or episode.tokens for episode in episodes]
-    longest = max(len(episode.tokens) for episode in episodes)
-    tokens = np.full((len(episodes), longest), -1, np.int16)
-    for row, episode in enumerate(episodes):
-        tokens[row, : len(episode.tokens)] = episode.tokens
-    arrays: dict[str, Any] = dict(
-        models=np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64),
-        metrics=np.array([np.nan if e.metric is None else e.metric for e in episodes]),
-        rewards=np.array([episode.reward for episode in episodes]),
-        seconds=np.array([episode.train_seconds for episode in episodes]),
-        tokens=tokens,
-        about=np.array(json.dumps(about)),
-    )
-    write_durably(path, lambda file: np.savez_compressed(file, **arrays))
+def _write(path: Path, trace: Trace, identity: Mapping[str, Any]) -> None:
+    about = np.array(json.dumps({**identity, "metric_name": trace.metric_name}))
+    arrays: dict[str, Any] = {name: getattr(trace, name) for name in ARRAYS}
+    write_durably(path, lambda file: np.savez_compressed(file, about=about, **arrays))

@@ -25,6 +25,8 @@ COLUMNS = (
     "message",
 )
 """Columns of ``episodes.csv``."""
+SMALLEST_WINDOW, LARGEST_WINDOW = 8, 100
+"""Children that are the recent ones, at least and at most; see ``recent_window``."""
 
 
 @dataclass(frozen=True)
@@ -173,3 +175,17 @@ def best_of(episodes: Sequence[Episode]) -> Episode | None:
     """The complete episode with the highest reward, the earliest of equals."""
     complete = [episode for episode in episodes if episode.state == "complete"]
     return max(complete, key=lambda episode: episode.reward, default=None)
+
+
+def recent_window(children: int) -> int:
+    """How many children are the recent ones: the last quarter, at least 8 and at most 100.
+
+    The one meaning of "recent" in progress, tracking, reports and comparisons. A quarter is enough
+    to average the noise of single children, and leaves out those from before the agent learned.
+    """
+    return min(LARGEST_WINDOW, max(SMALLEST_WINDOW, children // 4))
+
+
+def recent_metrics(metrics: Sequence[float | None]) -> list[float]:
+    """Metrics of the recent children among all so far, without those that failed (None)."""
+    return [value for value in metrics[-recent_window(len(metrics)) :] if value is not None]

@@ -1,10 +1,10 @@
 """The run folder: what a search leaves on disk, and what a resumed one starts from.
 
-``config.json``, ``episodes.csv``, ``updates.csv``, ``checkpoint/``, ``best_architecture.json``,
-``.txt`` and ``.svg``, and when the budget is spent ``report.html`` (``agents.reports``). Per update
-the logs are appended first, then the checkpoint is replaced, which records how many bytes of the
-logs belong to it; a resume cuts the logs back to that. So at any instant the folder is that of the
-last update, plus perhaps a tail that a resume removes.
+``config.json``, ``episodes.csv``, ``updates.csv``, ``checkpoint/`` and ``best_architecture.json``;
+what is drawn of them lies beside them (``agents.reports.observers``). Per update the logs are
+appended first, then the checkpoint is replaced, which records how many bytes of the logs belong to
+it; a resume cuts the logs back to that. So at any instant the folder is that of the last update,
+plus perhaps a tail that a resume removes.
 """
 
 import contextlib
@@ -19,11 +19,7 @@ from typing import Any
 from agents.records.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agents.records.disk import writing
 from agents.records.episode import COLUMNS, Episode, best_of
-from nas_env.errors import CheckpointError, NasEnvError, RunFolderError
-from nas_env.rendering.figure import draw_figure
-from nas_env.rendering.picture import Picture
-from nas_env.rendering.text import draw_text
-from nas_env.space.architecture_json import architecture_from_json
+from nas_env.errors import CheckpointError, RunFolderError
 from nas_env.system.files import append_durably, check_writable, write_durably
 
 CONFIG, EPISODES, UPDATES = "config.json", "episodes.csv", "updates.csv"
@@ -161,10 +157,10 @@ class RunFolder:
             save_checkpoint(self.path / "checkpoint", checkpoint)
 
     def write_best(self, episodes: Sequence[Episode]) -> None:
-        """Write the best architecture as JSON, as a drawing in text, and as a picture.
+        """Write the best architecture as JSON.
 
         Raises:
-            RunFolderError: they cannot be written.
+            RunFolderError: it cannot be written.
         """
         best = best_of(episodes)
         if best is None:
@@ -172,10 +168,6 @@ class RunFolder:
         architecture = best.architecture or json.dumps({"tokens": list(best.tokens)})
         with self._writing():
             write_durably(self.path / "best_architecture.json", _pretty(json.loads(architecture)))
-            drawing = describe(best) + "\n"
-            write_durably(self.path / "best_architecture.txt", drawing.encode())
-            if (picture := picture_of(best)) is not None:
-                write_durably(self.path / "best_architecture.svg", picture.svg().encode())
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(self.path, CONFIG)
@@ -216,22 +208,6 @@ def _head(path: Path) -> list[str]:
         return []
     with path.open(newline="") as file:
         return next(csv.reader(file), [])
-
-
-def describe(episode: Episode) -> str:
-    """An episode's architecture as text: a drawing, or its tokens where nobody can draw it."""
-    try:
-        return draw_text(architecture_from_json(json.loads(episode.architecture)))
-    except (NasEnvError, ValueError):
-        return "tokens " + " ".join(map(str, episode.tokens))
-
-
-def picture_of(episode: Episode) -> Picture | None:
-    """An episode's architecture as a picture; None where nobody can draw it."""
-    try:
-        return draw_figure(architecture_from_json(json.loads(episode.architecture)))
-    except (NasEnvError, ValueError):
-        return None
 
 
 def _pretty(value: Any) -> bytes:

@@ -94,15 +94,28 @@ class Scale:
         return dict(zip(found, tick_texts(found), strict=True))
 
 
-def chart(title: str, axes: Axes, series: Sequence[Series]) -> str:
-    """A ``<figure>``: title, SVG, legend.
+@dataclass(frozen=True)
+class Chart:
+    """What a page shows under a heading.
 
-    Series without a point are left out; without any, the figure says so.
+    Attributes:
+        title: the heading, as plain text.
+        svg: the picture; every text in it is escaped.
+        keys: the legend: (a small SVG, name as plain text).
+        note: said instead of a picture, or beside it.
     """
+
+    title: str
+    svg: str = ""
+    keys: Sequence[tuple[str, str]] = ()
+    note: str = ""
+
+
+def chart(title: str, axes: Axes, series: Sequence[Series]) -> Chart:
+    """Draw series; those without a point are left out, and without any the chart says so."""
     shown = [one for one in series if len(one.xs)]
-    head = f"<figure><h3>{escape(title)}</h3>"
     if not shown:
-        return f"{head}<p class='note'>Nothing to show: no child was trained.</p></figure>"
+        return Chart(title, note="Nothing to show: no child was trained.")
     y = _y_scale(axes, shown)
     left = _room(axes, y)
     x = _x_scale(axes, shown, left)
@@ -117,7 +130,8 @@ def chart(title: str, axes: Axes, series: Sequence[Series]) -> str:
         *(_mark(one, x, y) for one in shown),
         "</svg></svg>",
     ]
-    return f"{head}{''.join(parts)}{_legend(shown)}</figure>"
+    keys = [(_KEYS[one.style].format(one.colour), one.name) for one in shown if one.name]
+    return Chart(title, "".join(parts), keys)
 
 
 def _y_scale(axes: Axes, series: Sequence[Series]) -> Scale:
@@ -143,11 +157,18 @@ def _x_scale(axes: Axes, series: Sequence[Series], start: int) -> Scale:
 
 
 def _limits(series: Sequence[Series]) -> tuple[float, float]:
-    """Range of all values and bands, with a margin."""
+    """Range of all values, with a margin.
+
+    Bands widen it to either side by at most half the range of the values: the interval of two seeds
+    may be twenty times as wide as the lines are apart, and is then cut off.
+    """
     values = [y for one in series for y in one.ys]
-    values += [y for one in series if one.band for edge in one.band for y in edge]
     low, high = min(values), max(values)
-    margin = 0.06 * (high - low) or abs(high) * 0.05 or 0.5
+    span = (high - low) or abs(high) * 0.05 or 0.5
+    edges = [y for one in series if one.band for edge in one.band for y in edge]
+    low = max(low - span / 2, min([low, *edges]))
+    high = min(high + span / 2, max([high, *edges]))
+    margin = 0.06 * (high - low) or span
     return low - margin, high + margin
 
 
@@ -242,13 +263,3 @@ _KEYS: dict[Style, str] = {
     "front": "<path d='M1 6H6.5M15.5 6H21' stroke='{0}' stroke-width='1.5'/>"
     "<circle cx='11' cy='6' r='4.5' stroke='{0}' stroke-width='1.5' fill='none'/>",
 }
-
-
-def _legend(series: Sequence[Series]) -> str:
-    keys = [
-        "<span><svg aria-hidden='true' width='22' height='12' viewBox='0 0 22 12'>"
-        f"{_KEYS[s.style].format(s.colour)}</svg> {escape(s.name)}</span>"
-        for s in series
-        if s.name
-    ]
-    return f"<figcaption class='legend'>{''.join(keys)}</figcaption>" if keys else ""

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from agents.reports.averages import across_seeds, best_so_far, running_mean, window_of
-from agents.reports.chart import COLOURS, Axes, Series, chart
-from agents.reports.data import Found, RunRecord, pareto_front
-from agents.reports.page import note
+import numpy as np
+
+from agents.records.averages import across_seeds
+from agents.records.run_record import RunRecord
+from agents.records.trace import Floats, Trace, recent_means
+from agents.reports.architectures import Found, pareto_front
+from agents.reports.chart import COLOURS, Axes, Chart, Series, Style, chart, thin
 
 NOT_OF_THE_AGENT = (
     *("update", "children", "tokens", "elapsed_s", "failed"),
@@ -13,6 +16,9 @@ NOT_OF_THE_AGENT = (
 )
 """Columns of ``updates.csv`` that every search writes; the rest is what the agent logs."""
 MOST_CIRCLES = 1500
+RECENT = "mean of the recent children"
+RECENT_NOTE = "Recent children: the last quarter so far, at least 8 and at most 100."
+BAND_NOTE = "Lines: mean over seeds. Bands: 95% interval of that mean (Student's t over seeds)."
 
 
 def metric_label(name: str) -> str:
@@ -24,55 +30,70 @@ def metric_label(name: str) -> str:
     return known.get(name, name)
 
 
-def by_agent(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
-    """Records grouped by agent, in order of appearance."""
-    groups: dict[str, list[RunRecord]] = {}
-    for record in records:
-        groups.setdefault(record.run.agent, []).append(record)
-    return groups
+def trace_of(record: RunRecord, label: str = "") -> Trace:
+    """A run as arrays."""
+    return Trace.of(label or record.agent, record.seed, record.episodes, record.metric_name)
 
 
-def learning_curves(records: Sequence[RunRecord]) -> list[str]:
-    """Charts of metric and reward per child: of one run with every child, of several by agent."""
-    window = window_of([record.run for record in records])
-    label, lower = metric_label(records[0].metric_name), records[0].run.lower_is_better
-    metrics = [record.run.metrics for record in records]
-    rewards = [[episode.reward for episode in record.episodes] for record in records]
-    if len(records) == 1:
-        return [
-            _one(f"{records[0].metric_name} per child", label, metrics[0], window, lower),
-            _one("reward per child", "reward", rewards[0], window, False),
-        ]
-    groups = by_agent(records)
-    values: dict[str, list[Sequence[float | None]]] = {
-        agent: [record.run.metrics for record in group] for agent, group in groups.items()
-    }
-    earned: dict[str, list[Sequence[float | None]]] = {
-        agent: [[e.reward for e in record.episodes] for record in group]
-        for agent, group in groups.items()
-    }
-    means = {a: [running_mean(v, window) for v in runs] for a, runs in values.items()}
-    bests = {a: [best_so_far(v, lower) for v in runs] for a, runs in values.items()}
-    paid = {a: [running_mean(v, window) for v in runs] for a, runs in earned.items()}
-    name = records[0].metric_name
+def run_curves(record: RunRecord) -> list[Chart]:
+    """Charts of metric and reward of one run, with every child."""
+    trace, name = trace_of(record), record.metric_name
+    at = _checkpoints(len(trace))
+    best_reward = np.maximum.accumulate(trace.rewards)[np.array(at) - 1]
     return [
-        _many(f"{name}, mean of the last {window} children", label, means),
-        _many(f"best {name} so far", label, bests),
-        _many(f"reward, mean of the last {window} children", "reward", paid),
+        _one(f"{name} per child", metric_label(name), trace.metrics, trace.best_so_far(at), at),
+        _one("reward per child", "reward", trace.rewards, best_reward, at),
     ]
 
 
-def _one(title: str, label: str, values: Sequence[float | None], window: int, lower: bool) -> str:
-    """Every child, running mean and best so far."""
-    dots = {number: value for number, value in enumerate(values, 1) if value is not None}
-    mean, best = running_mean(values, window), best_so_far(values, lower)
+def group_curves(groups: Mapping[str, Sequence[RunRecord]]) -> list[Chart]:
+    """Charts of metric and reward of several runs: a line a group, with a band over its seeds."""
+    traces = {label: [trace_of(one, label) for one in runs] for label, runs in groups.items()}
+    name = next(iter(groups.values()))[0].metric_name
+    at = _checkpoints(max(len(trace) for runs in traces.values() for trace in runs))
+    recent, best, paid = (
+        {label: [figure(one, _within(one, at)) for one in runs] for label, runs in traces.items()}
+        for figure in (
+            Trace.recent_mean,
+            Trace.best_so_far,
+            lambda trace, numbers: recent_means(trace.rewards, numbers),
+        )
+    )
+    label = metric_label(name)
+    return [
+        _many(f"{name}, {RECENT}", label, recent, at),
+        _many(f"best {name} so far", label, best, at),
+        _many(f"reward, {RECENT}", "reward", paid, at),
+    ]
+
+
+def _checkpoints(children: int) -> list[int]:
+    """As many numbers of children as a line has points."""
+    return [index + 1 for index in thin(children)]
+
+
+def _within(trace: Trace, checkpoints: Sequence[int]) -> list[int]:
+    return [number for number in checkpoints if number <= len(trace)]
+
+
+def _one(title: str, label: str, values: Floats, best: Floats, at: Sequence[int]) -> Chart:
+    """Every child, mean of the recent ones and best so far."""
+    known = np.flatnonzero(~np.isnan(values))
+    dots = values[known].tolist()
     series = [
-        Series("one child", [*dots], [*dots.values()], COLOURS[0], "dots"),
-        Series("best so far", [*best], [*best.values()], COLOURS[1], "dashed"),
-        Series(f"mean of the last {window}", [*mean], [*mean.values()], COLOURS[0]),
+        Series("one child", (known + 1).tolist(), dots, COLOURS[0], "dots"),
+        _line("best so far", at, best, 1, "dashed"),
+        _line(RECENT, at, recent_means(values, at), 0),
     ]
-    limits = _limits([*dots.values()], [*best.values()])
-    return chart(title, Axes("children", label, y_limits=limits), series)
+    return chart(title, Axes("children", label, y_limits=_limits(dots, series[1].ys)), series)
+
+
+def _line(
+    name: str, at: Sequence[int], values: Floats, colour: int, style: Style = "line"
+) -> Series:
+    known = ~np.isnan(values)
+    xs, ys = np.asarray(at)[known].tolist(), values[known].tolist()
+    return Series(name, xs, ys, COLOURS[colour], style)
 
 
 def _limits(values: Sequence[float], kept: Sequence[float]) -> tuple[float, float] | None:
@@ -88,18 +109,21 @@ def _limits(values: Sequence[float], kept: Sequence[float]) -> tuple[float, floa
     return min(low - 0.3 * span, *settled), max(high + 0.3 * span, *settled)
 
 
-def _many(title: str, label: str, groups: Mapping[str, Sequence[Mapping[int, float]]]) -> str:
-    """One line an agent, with a band of one standard error over its seeds."""
+def _many(
+    title: str, label: str, groups: Mapping[str, Sequence[Floats]], at: Sequence[int]
+) -> Chart:
+    """One line a group, with a band over its seeds."""
     series = []
-    for index, (agent, curves) in enumerate(groups.items()):
-        band = across_seeds(curves)
+    for index, (name, curves) in enumerate(groups.items()):
+        band = across_seeds(curves, at)
         seeds = f" ({len(curves)} seeds)" if len(curves) > 1 else ""
         colour = COLOURS[index % len(COLOURS)]
-        series.append(Series(f"{agent}{seeds}", band.numbers, band.mean, colour, band=band.edges))
+        mean = band.mean.tolist()
+        series.append(Series(f"{name}{seeds}", band.checkpoints, mean, colour, band=band.edges))
     return chart(title, Axes("children", label), series)
 
 
-def agent_figures(record: RunRecord) -> list[str]:
+def agent_figures(record: RunRecord) -> list[Chart]:
     """A small chart of each figure that the agent logs."""
     return [
         chart(
@@ -112,7 +136,7 @@ def agent_figures(record: RunRecord) -> list[str]:
     ]
 
 
-def pareto_charts(found: Sequence[Found]) -> list[str]:
+def pareto_charts(found: Sequence[Found]) -> list[Chart]:
     """Metric against parameters, and against MACs where they are known.
 
     Where all architectures cost the same, as cells of one size do, words instead of a chart.
@@ -128,32 +152,29 @@ def pareto_charts(found: Sequence[Found]) -> list[str]:
     ]
 
 
-def _pareto(name: str, points: Sequence[tuple[Found, int]]) -> str:
-    first = points[0][0]
-    lower = first.record.run.lower_is_better
+def _pareto(name: str, points: Sequence[tuple[Found, int]]) -> Chart:
+    first, count = points[0][0], len(points)
     title = f"{first.record.metric_name} against {name}"
     if len({cost for _, cost in points}) == 1:
-        whose = (
-            f"All {len(points):,} architectures have"
-            if len(points) > 1
-            else "The only architecture has"
-        )
-        return f"<figure><h3>{title}</h3>{note(f'{whose} {points[0][1]:,} {name}.')}</figure>"
-    front = pareto_front([cost for _, cost in points], [one.metric for one, _ in points], lower)
-    shown = sorted({*range(min(len(points), MOST_CIRCLES)), *front})  # points: best first
+        whose = f"All {count:,} architectures have"
+        if count == 1:
+            whose = "The only architecture has"
+        return Chart(title, note=f"{whose} {points[0][1]:,} {name}.")
+    metrics = [one.metric for one, _ in points]
+    front = pareto_front([cost for _, cost in points], metrics, first.record.lower_is_better)
+    shown = sorted({*range(min(count, MOST_CIRCLES)), *front})  # points: best first
     series = [
         _dots([points[i] for i in shown], agent, n, name)
-        for n, agent in enumerate(dict.fromkeys(one.record.run.agent for one, _ in points))
+        for n, agent in enumerate(dict.fromkeys(one.record.agent for one, _ in points))
     ]
-    xs, ys = [points[i][1] for i in front], [points[i][0].metric for i in front]
+    xs, ys = [points[i][1] for i in front], [metrics[i] for i in front]
     series.append(Series("not beaten in both", xs, ys, "#1c2430", "front"))
-    limits = _limits([one.metric for one, _ in points], ys)
-    axes = Axes(name, metric_label(first.record.metric_name), log_x=True, y_limits=limits)
+    axes = Axes(name, metric_label(first.record.metric_name), True, _limits(metrics, ys))
     return chart(title, axes, series)
 
 
 def _dots(points: Sequence[tuple[Found, int]], agent: str, index: int, cost: str) -> Series:
-    mine = [(one, value) for one, value in points if one.record.run.agent == agent]
+    mine = [(one, value) for one, value in points if one.record.agent == agent]
     return Series(
         agent,
         [value for _, value in mine],

@@ -109,8 +109,11 @@ def draw_history(history: TokenHistory, title: str) -> Picture:
 
 def _space(config: Mapping[str, Any], tokens: NDArray[np.int64]) -> SearchSpace[Any] | None:
     """The run's search space; None for one that cannot be made from the configuration."""
+    name = str(config.get("env"))
+    if name not in gym.registry:  # "module:id" would import what a stranger's folder names
+        return None
     try:
-        env = gym.make(str(config["env"]), **config.get("environment", {}))
+        env = gym.make(name, **config.get("environment", {}))
         space = env.unwrapped.search_space  # type: ignore[attr-defined]
         for row in tokens:
             space.depth_of(row[row >= 0].tolist())

@@ -15,11 +15,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from agents.records.episode import Episode, best_of
+from agents.records.episode import Episode, best_of, recent_metrics, recent_window
 from agents.reports.ticks import clock
 
-RECENT = 20
-"""Children in the mean that is shown."""
 LINE_EVERY_S = 5.0
 """Shortest time between two plain lines."""
 BAR = range(6, 31)
@@ -51,7 +49,7 @@ class Tally:
     running: int = 0
     failed: int = 0
     now: Callable[[], float] = time.monotonic
-    _recent: list[float] = field(default_factory=list)
+    _metrics: list[float | None] = field(default_factory=list)
     _here: int = 0  # children of this process, of finished updates
     _batch: int = 0  # size of the running update
     _start: float = field(init=False)
@@ -75,8 +73,7 @@ class Tally:
         self.done += len(episodes)
         self._batch = self.running = 0
         self.failed += sum(episode.state == "failed" for episode in episodes)
-        metrics = [episode.metric for episode in episodes if episode.metric is not None]
-        self._recent = [*self._recent, *metrics][-RECENT:]
+        self._metrics += [episode.metric for episode in episodes]
         if here:
             self._here += len(episodes)
             self._last = self.now()
@@ -140,9 +137,10 @@ class Tally:
         if self.best is not None and self.best.metric is not None:
             best = f"{self.best.metric:.4f}"
             parts["best"] = (f"best {self.metric_name} {best}", f"best {best}")
-        if self._recent:
-            mean = f"{statistics.fmean(self._recent):.4f}"
-            parts["recent"] = (f"mean of last {len(self._recent)} {mean}", f"mean {mean}")
+        if recent := recent_metrics(self._metrics):
+            last = min(recent_window(self.done), self.done)
+            mean = f"{statistics.fmean(recent):.4f}"
+            parts["recent"] = (f"mean of last {last} {mean}", f"mean {mean}")
         if self.failed:
             parts["failed"] = (f"{self.failed} failed",) * 2
         if self.child_s is not None:

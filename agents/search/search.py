@@ -23,7 +23,7 @@ from agents.records.provenance import command_line, hardware, versions
 from agents.records.run_folder import RunFolder
 from agents.registry import agent_settings as default_settings
 from agents.registry import build_agent
-from agents.reports.report import report_at_end
+from agents.reports.observers import run_folder_observers
 from agents.search.environment import (
     children_counted,
     describe_environment,
@@ -84,7 +84,8 @@ class Search:
             what can be read off the environment.
 
     Attributes:
-        observers: add to them before ``run`` whoever wants to watch.
+        observers: add to them before ``run`` whoever wants to watch; of a search with a run folder,
+            report and best picture are among them.
         begun: the run folder is there, so that there is something to resume.
     """
 
@@ -118,6 +119,8 @@ class Search:
             **_search_config(settings),
         }
         self.folder = None if run_dir is None else RunFolder(run_dir)
+        for observer in run_folder_observers() if self.folder else ():
+            self.observers.add(observer)
         if settings.resume and self.folder is None:
             raise ConfigurationError("resume=True needs the run_dir of the run to resume.")
 
@@ -134,8 +137,6 @@ class Search:
                         while (size := self._next_batch(tally)) > 0:
                             self._update(size, tally)
                             display.refresh()
-                if self.folder is not None:
-                    report_at_end(self.folder.path)
         except NOT_TRAINABLE:
             self._take_back()
             raise

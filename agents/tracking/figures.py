@@ -1,7 +1,7 @@
 """What tracking logs for each update of a search, whoever records it."""
 
 import contextlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +10,9 @@ from typing import Any
 
 import psutil
 
-from agents.records.episode import Episode, best_of
+from agents.records.episode import Episode, best_of, recent_metrics
 from agents.records.run_folder import UPDATES
-from agents.reports.data import read_updates
-
-RECENT = 32
-"""Children in ``recent_metric``."""
+from agents.records.run_record import read_updates
 
 
 @dataclass
@@ -29,14 +26,14 @@ class Figures:
 
     best: Episode | None = None
     failures: Counter[str] = field(default_factory=Counter)
-    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _metrics: list[float | None] = field(default_factory=list)
 
     def add(self, fresh: Sequence[Episode]) -> bool:
         """Count episodes; returns whether one is the best so far."""
         before = self.best
         self.best = best_of([*([before] if before else []), *fresh])
         self.failures.update(e.failure or "error" for e in fresh if e.state == "failed")
-        self._recent.extend(e.metric for e in fresh if e.metric is not None)
+        self._metrics += [episode.metric for episode in fresh]
         return self.best is not before
 
     def row(
@@ -54,8 +51,8 @@ class Figures:
         logged |= {f"failures/{kind}": count for kind, count in self.failures.items()}
         if self.best is not None and self.best.metric is not None:
             logged |= {"best_metric": self.best.metric, "best_parameters": self.best.parameters}
-        if self._recent:
-            logged["recent_metric"] = fmean(self._recent)
+        if recent := recent_metrics(self._metrics):
+            logged["recent_metric"] = fmean(recent)
         return logged
 
 

@@ -7,14 +7,8 @@ import numpy as np
 import pytest
 
 import agents
-from agents.comparison.statistics import (
-    Comparison,
-    Trace,
-    bootstrap,
-    checkpoints_of,
-    t_quantile,
-    verdict,
-)
+from agents.comparison.statistics import Comparison, checkpoints_of, verdict
+from agents.records.trace import Trace
 from nas_env.errors import ConfigurationError
 
 
@@ -27,7 +21,8 @@ def trace(
 ) -> Trace:
     values = np.array(metrics, np.float64)
     numbers = np.arange(len(values)) if models is None else np.array(models)
-    return Trace(agent, seed, numbers, values, values**3, np.ones(len(values)), metric_name)
+    tokens = numbers[:, None].astype(np.int16)
+    return Trace(agent, seed, numbers, values, values**3, np.ones(len(values)), tokens, metric_name)
 
 
 def test_the_top_holds_unique_models() -> None:
@@ -47,13 +42,7 @@ def test_failed_children_count_as_children_and_as_nothing_else() -> None:
     found = trace([np.nan, 0.4, np.nan, 0.6])
     np.testing.assert_allclose(found.best_so_far([1, 2, 4]), [np.nan, 0.4, 0.6])
     np.testing.assert_allclose(found.top_mean(1, [1, 2, 4]), [np.nan, 0.4, 0.6])
-    np.testing.assert_allclose(found.recent_mean([4], window=2), [0.6])
     assert found.best_children([2, 4]).tolist() == [1, 3]
-
-
-def test_the_recent_mean_waits_for_a_whole_window() -> None:
-    found = trace([0.0, 0.2, 0.4, 0.6])
-    np.testing.assert_allclose(found.recent_mean([1, 2, 3, 4], window=2), [np.nan, 0.1, 0.3, 0.5])
 
 
 def test_the_best_child_is_the_earliest_of_equal_rewards() -> None:
@@ -66,7 +55,7 @@ def test_checkpoints_end_with_the_budget() -> None:
 
 
 def test_the_verdict_names_the_first_number_of_children_from_which_it_holds() -> None:
-    # Four pairs. Half widths: t(3) = 3.182 times the standard error.
+    # Four pairs. Half widths: t(3) = 3.18245 times the standard error.
     differences = np.array(
         [
             [0.10, 0.00, 0.10, 0.20],
@@ -76,7 +65,7 @@ def test_the_verdict_names_the_first_number_of_children_from_which_it_holds() ->
         ]
     )
     found = verdict(differences, (10, 20, 30, 40), lower_is_better=False)
-    half = 3.182 * np.std([0.2, 0.22, 0.18, 0.2], ddof=1) / 2
+    half = 3.18245 * np.std([0.2, 0.22, 0.18, 0.2], ddof=1) / 2
     assert found.mean == pytest.approx(0.2) and found.half_width == pytest.approx(half)
     assert found.since == 30  # it held at 10 as well, but not at 20
     assert "better from 30 children on" in found.text
@@ -95,23 +84,15 @@ def test_a_budget_too_small_to_tell_says_so() -> None:
     assert verdict(np.array([[0.1]]), (200,), False).text == "one seed cannot tell: run more"
 
 
-def test_quantiles_of_students_t_fall_towards_the_normal_ones() -> None:
-    values = [t_quantile(n) for n in range(1, 200)]
-    assert values == sorted(values, reverse=True)
-    assert t_quantile(19) == 2.093 and t_quantile(199) == pytest.approx(1.972, abs=3e-3)
+def test_seeds_without_spread_prove_nothing() -> None:
+    """Two equal differences are no more certain than one: their interval cannot be told."""
+    for pairs in ([[0.1], [0.1]], [[0.3 - 0.1], [0.2], [0.1 + 0.1]]):
+        found = verdict(np.array(pairs), (200,), lower_is_better=False)
+        assert found.since is None and "seeds without spread cannot tell" in found.text
 
 
-def test_the_bootstrap_of_equal_seeds_is_a_point_and_of_two_their_range() -> None:
-    same = bootstrap(np.full((5, 3), 0.7), (1, 2, 3))
-    np.testing.assert_allclose([same.mean, same.low, same.high], 0.7)
-    two = bootstrap(np.array([[0.0], [1.0]]), (1,))
-    # A quarter of all resamples are (0, 0) and a quarter (1, 1): both edges are reached.
-    assert (two.mean[0], two.low[0], two.high[0]) == (0.5, 0.0, 1.0)
-
-
-def test_the_bootstrap_leaves_out_what_not_all_seeds_have() -> None:
-    band = bootstrap(np.array([[np.nan, 1.0], [2.0, 3.0]]), (10, 20))
-    assert band.checkpoints == (20,) and band.mean.tolist() == [2.0]
+def test_two_seeds_that_differ_a_little_prove_something() -> None:
+    assert verdict(np.array([[0.10], [0.101]]), (200,), lower_is_better=False).since == 200
 
 
 def test_seeds_are_paired_whatever_order_they_come_in() -> None:
@@ -127,6 +108,11 @@ def test_seeds_are_paired_whatever_order_they_come_in() -> None:
 def test_other_seeds_and_other_lengths_are_refused(other: Trace) -> None:
     with pytest.raises(ConfigurationError, match="same seeds and as many children"):
         Comparison([trace([0.1] * 4), other], every=2)
+
+
+def test_a_seed_counts_once() -> None:
+    with pytest.raises(ConfigurationError, match=r"counts once; a has the seeds \[0, 0\]"):
+        Comparison([trace([0.1] * 4), trace([0.1] * 4)], every=2)
 
 
 def test_no_module_of_agents_can_read_held_out_figures() -> None:

@@ -1,6 +1,8 @@
 """What a run's pictures promise: true shares, real architectures, and no run they fail on."""
 
 import json
+import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ import pytest
 from PIL import Image
 
 import agents
-from agents.reports.data import read_record
+from agents.records.run_record import read_run
 from agents.reports.film import most_likely, shots, write_film
+from agents.reports.report import write_report
 from agents.reports.token_shares import TokenHistory, draw_history, read_history
 from nas_env import ArchitectureEnv, ChoiceSpace
 from nas_env.errors import ConfigurationError
@@ -37,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def history_of(folder: Path) -> TokenHistory:
-    record = read_record(folder)
+    record = read_run(folder)
     return read_history(record.config, record.episodes)
 
 
@@ -56,7 +59,7 @@ def test_the_best_architecture_lies_in_the_run_folder_as_a_picture_and_in_the_re
 
 
 def test_shares_are_those_of_the_last_children_that_had_the_choice(run: Path) -> None:
-    history, episodes = history_of(run), read_record(run).episodes
+    history, episodes = history_of(run), read_run(run).episodes
     assert history.window == 16
     shares = history.shares(30)
     recent = [episode.tokens for episode in episodes[14:30]]
@@ -94,7 +97,7 @@ def test_a_deeper_child_is_not_compared_with_shallower_ones() -> None:
 def test_the_film_shows_children_that_were_trained_in_frames_of_one_size(
     run: Path, tmp_path: Path
 ) -> None:
-    record, history = read_record(run), history_of(run)
+    record, history = read_run(run), history_of(run)
     taken = shots(history)
     assert taken[-1].number == 40 and all(0 <= shot.child < shot.number for shot in taken)
     path = write_film(history, record.episodes, tmp_path / "film.gif")
@@ -114,14 +117,29 @@ def test_a_users_own_space_is_drawn_by_the_names_in_its_architectures(tmp_path: 
 
 
 def test_a_run_of_an_unknown_environment_is_drawn_by_position(run: Path) -> None:
-    record = read_record(run)
+    record = read_run(run)
     history = read_history({**record.config, "env": "Nobody/Knows-v0"}, record.episodes)
     assert history.space is None and history.layout[0].name == "position 1"
     assert "token 4" in words(draw_history(history, "").svg())
 
 
+def test_drawing_a_strangers_run_imports_no_module_that_it_names(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "planted.py").write_text("import pathlib\npathlib.Path('ran').touch()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "stranger"
+    shutil.copytree(run, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "env": "planted:X-v0"}))
+    assert main([str(folder)]) == 0
+    assert "planted:X-v0" in write_report([folder]).read_text()
+    assert "planted" not in sys.modules and not (tmp_path / "ran").exists()
+
+
 def test_a_single_child_is_enough_and_none_is_an_error(run: Path, tmp_path: Path) -> None:
-    record = read_record(run)
+    record = read_run(run)
     history = read_history(record.config, record.episodes[:1])
     draw_history(history, "one").array()
     write_film(history, record.episodes[:1], tmp_path / "one.gif")

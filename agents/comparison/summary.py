@@ -1,0 +1,51 @@
+"""What a set of finished runs shows as text: figures per block, and agent against agent."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from agents.comparison.report import table_text
+from agents.comparison.statistics import Comparison
+from agents.records.averages import estimate
+from agents.records.episode import best_of
+from agents.records.run_record import RunRecord
+from agents.records.trace import Trace
+
+Groups = Mapping[str, Sequence[RunRecord]]
+
+
+def block_table(groups: Groups, block: int) -> str:
+    """Markdown: mean metric and best so far of each agent, over seeds, per block of children."""
+    longest = max(len(run.episodes) for runs in groups.values() for run in runs)
+    rows = []
+    for start in range(0, longest, block):
+        stop = min(start + block, longest)
+        row = [f"{start + 1}-{stop}"]
+        for runs in groups.values():
+            blocks = [[m for m in run.metrics[start:stop] if m is not None] for run in runs]
+            bests = [best_of(run.episodes[:stop]) for run in runs]
+            row.append(str(estimate([fmean(values) for values in blocks if values])))
+            row.append(str(estimate([b.metric for b in bests if b and b.metric is not None])))
+        rows.append(row)
+    heads = [f"{agent}: {what}" for agent in groups for what in ("mean", "best so far")]
+    return table_text(["children", *heads], rows)
+
+
+def against_last(groups: Groups) -> list[str]:
+    """A line for each agent but the last: whether it beats the last, over the seeds of both."""
+    *others, control = groups
+    return [_against(groups, agent, control) for agent in others]
+
+
+def _against(groups: Groups, agent: str, control: str) -> str:
+    pair = {label: {run.seed: run for run in groups[label]} for label in (agent, control)}
+    seeds = sorted(pair[agent].keys() & pair[control].keys())
+    if not seeds:
+        return f"{agent} against {control}: no seed that both have"
+    runs = [(label, pair[label][seed]) for label in pair for seed in seeds]
+    children = min(len(run.episodes) for _, run in runs)
+    traces = [
+        Trace.of(label, run.seed, run.episodes[:children], run.metric_name) for label, run in runs
+    ]
+    found = Comparison(traces, max(10, children // 100)).verdicts(agent, control)
+    words = "; ".join(f"{name} {verdict.text}" for name, verdict in found.items())
+    return f"{agent} against {control}, {len(seeds)} paired seeds: {words}"

@@ -1,0 +1,176 @@
+"""A run that was read: its folder once, for reports, comparisons and tracking alike."""
+
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from agents.records.episode import Episode
+from agents.records.run_folder import UPDATES, RunFolder
+from nas_env.errors import ConfigurationError, RunFolderError
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run folder.
+
+    Attributes:
+        folder: where it was read.
+        config: ``config.json``.
+        episodes: ``episodes.csv``.
+        updates: ``updates.csv``: column -> number of an update -> value; see ``read_updates``.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    episodes: tuple[Episode, ...]
+    updates: dict[str, dict[int, float]]
+
+    @property
+    def env(self) -> str:
+        """Id of the environment."""
+        return str(self.config["env"])
+
+    @property
+    def agent(self) -> str:
+        """Name of the agent."""
+        return str(self.config["agent"])
+
+    @property
+    def seed(self) -> int:
+        """Run seed."""
+        return int(self.config["seed"])
+
+    @property
+    def name(self) -> str:
+        """Agent and seed."""
+        return f"{self.agent}, seed {self.seed}"
+
+    @property
+    def metric_name(self) -> str:
+        """``accuracy``, ``perplexity``, or ``metric``."""
+        return str(self.config.get("metric_name", "metric"))
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a low metric is a good one."""
+        return self.metric_name == "perplexity"
+
+    @cached_property
+    def metrics(self) -> tuple[float | None, ...]:
+        """Of each child in order; None: it failed."""
+        return tuple(episode.metric for episode in self.episodes)
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Seconds of the whole search, all resumes together."""
+        return next(reversed(self.updates.get("elapsed_s", {}).values()), None)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes two runs of one agent two experiments: its options and the batch size."""
+        options = self.config.get("agent_options")
+        return {
+            **(options if isinstance(options, dict) else {}),
+            "children_per_update": self.config.get("children_per_update"),
+        }
+
+
+def read_run(folder: str | Path) -> RunRecord:
+    """Read a run folder.
+
+    Raises:
+        RunFolderError: it is none, cannot be read, or has no episodes yet.
+    """
+    opened = RunFolder(folder)
+    config = opened.read_config()
+    missing = sorted({"env", "agent", "seed"} - config.keys())
+    if missing or not isinstance(config["seed"], int):
+        raise RunFolderError(
+            f"{opened.path / 'config.json'} is not that of a run: {', '.join(missing) or 'seed'} "
+            "missing or of another kind. Name a folder that a search wrote."
+        )
+    if not (episodes := opened.episodes()):
+        raise RunFolderError(
+            f"{folder} has no episodes yet: nothing to report. Wait for the first update of the "
+            "search, or continue it with --resume."
+        )
+    updates = read_updates(opened.path / UPDATES)
+    return RunRecord(opened.path, config, tuple(episodes), updates)
+
+
+def read_updates(path: Path) -> dict[str, dict[int, float]]:
+    """Columns of ``updates.csv``: name -> number of the row, from 1 -> value.
+
+    Empty cells and NaN (PPO's explained variance where all rewards are equal) are left out.
+
+    Raises:
+        RunFolderError: it cannot be read.
+    """
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        columns: dict[str, dict[int, float]] = {}
+        for number, row in enumerate(rows, 1):
+            for name, text in row.items():
+                if text and math.isfinite(value := float(text)):
+                    columns.setdefault(name, {})[number] = value
+        return columns
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error!r}.") from error
+
+
+def group_runs(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Runs of one environment by agent and its options, in order of appearance, by seed.
+
+    The label is the agent's name; with the options that differ where an agent is there with
+    several: ``reinforce:learning_rate=0.02``.
+
+    Raises:
+        ConfigurationError: no runs, several environments, or a seed twice in one group.
+    """
+    environments = sorted({record.env for record in records})
+    if len(environments) != 1:
+        raise ConfigurationError(
+            f"Runs of one environment are compared, got {', '.join(environments) or 'none'}: name "
+            "the run folders of one, and of another in a second call."
+        )
+    groups: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        key = record.agent, json.dumps(record.options, sort_keys=True)
+        groups.setdefault(key, []).append(record)
+    for group in groups.values():
+        _check_seeds(group)
+        group.sort(key=lambda record: record.seed)
+    firsts = [group[0] for group in groups.values()]
+    return {
+        _label(group[0], [one for one in firsts if one.agent == group[0].agent]): group
+        for group in groups.values()
+    }
+
+
+def _check_seeds(group: Sequence[RunRecord]) -> None:
+    seed, count = Counter(record.seed for record in group).most_common(1)[0]
+    if count > 1:
+        twice = ", ".join(str(record.folder) for record in group if record.seed == seed)
+        raise ConfigurationError(
+            f"{count} runs of {group[0].agent} with the same options have seed {seed}: {twice}. "
+            "The same seed counts once: leave out all but one."
+        )
+
+
+def _label(record: RunRecord, others: Sequence[RunRecord]) -> str:
+    """The agent's name, with the options in which it differs from other runs of that agent."""
+    differing = [
+        f"{name}={json.dumps(record.options.get(name))}"
+        for name in sorted({name for one in others for name in one.options})
+        if any(one.options.get(name) != record.options.get(name) for one in others)
+    ]
+    return f"{record.agent}:{','.join(differing)}" if differing else record.agent

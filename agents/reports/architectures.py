@@ -1,0 +1,152 @@
+"""The architectures in runs, each once, and how they are shown: drawn, as text, in a line."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agents.records.episode import Episode
+from agents.records.run_record import RunRecord
+from nas_env.errors import NasEnvError
+from nas_env.rendering.figure import draw_figure
+from nas_env.rendering.picture import Picture
+from nas_env.rendering.text import draw_text
+from nas_env.space.architecture_json import architecture_from_json
+from nas_env.space.cell_architecture import CellArchitecture
+from nas_env.space.choices import ChoiceArchitecture
+from nas_env.space.conv_architecture import ConvArchitecture, Convolution, Layer
+
+LINE = 54
+"""Characters of an architecture in a table."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An architecture that a run trained: the first child that had it.
+
+    Attributes:
+        episode: that child.
+        record: its run.
+        metric: mean of the metric over the times it was trained.
+        times: how many children of all runs had it.
+    """
+
+    episode: Episode
+    record: RunRecord
+    metric: float
+    times: int
+
+    @property
+    def svg(self) -> str:
+        """The picture; ``""`` where nobody can draw it."""
+        picture = picture_of(self.episode)
+        return "" if picture is None else picture.svg()
+
+    @property
+    def text(self) -> str:
+        """The drawing in text, or the tokens."""
+        return describe(self.episode)
+
+    @property
+    def line(self) -> str:
+        """A line to click on."""
+        return in_short(self.episode)
+
+    @property
+    def facts(self) -> str:
+        """What it is worth and what it costs."""
+        child = f"child {self.episode.number} of {self.record.name}"
+        if self.times > 1:
+            child = f"mean of {self.times:,} children, the first {child}"
+        facts = f"{self.record.metric_name} {self.metric:.4f}, {child}"
+        if self.episode.parameters:
+            facts += f", {self.episode.parameters:,} parameters"
+        return facts + (f", {self.episode.macs:,} MACs" if self.episode.macs else "")
+
+
+def different_architectures(records: Sequence[RunRecord]) -> list[Found]:
+    """Every architecture that was trained to its end, best first; equals in order of training."""
+    first: dict[str, Found] = {}
+    metrics: dict[str, list[float]] = {}
+    for record in records:
+        for episode in record.episodes:
+            if episode.metric is not None:
+                key = episode.architecture or json.dumps(episode.tokens)
+                first.setdefault(key, Found(episode, record, episode.metric, 1))
+                metrics.setdefault(key, []).append(episode.metric)
+    found = [
+        replace(one, metric=sum(metrics[key]) / len(metrics[key]), times=len(metrics[key]))
+        for key, one in first.items()
+    ]
+    sign = 1.0 if records[0].lower_is_better else -1.0
+    return sorted(found, key=lambda one: sign * one.metric)
+
+
+def pareto_front(costs: Sequence[float], metrics: Sequence[float], lower: bool) -> list[int]:
+    """Indices of what nothing beats in both, cheapest first.
+
+    Args:
+        costs: less is better.
+        metrics: of the same things.
+        lower: whether a lower metric is better.
+    """
+    sign = 1.0 if lower else -1.0
+    order = sorted(range(len(costs)), key=lambda i: (costs[i], sign * metrics[i]))
+    front: list[int] = []
+    for index in order:
+        if not front or sign * metrics[index] < sign * metrics[front[-1]]:
+            front.append(index)
+    return front
+
+
+def describe(episode: Episode) -> str:
+    """An episode's architecture as text: a drawing, or its tokens where nobody can draw it."""
+    architecture = _architecture(episode)
+    if architecture is None:
+        return "tokens " + " ".join(map(str, episode.tokens))
+    return draw_text(architecture)
+
+
+def picture_of(episode: Episode) -> Picture | None:
+    """An episode's architecture as a picture; None where nobody can draw it."""
+    architecture = _architecture(episode)
+    return None if architecture is None else draw_figure(architecture)
+
+
+def in_short(episode: Episode) -> str:
+    """An episode's architecture in one line."""
+    architecture = _architecture(episode)
+    if architecture is None:
+        return "tokens"
+    if isinstance(architecture, ConvArchitecture):
+        line = " ".join(map(_layer, architecture.layers))
+    elif isinstance(architecture, CellArchitecture):
+        line = _cell(architecture)
+    elif isinstance(architecture, ChoiceArchitecture):
+        line = ", ".join(f"{name} {option}" for name, option in architecture.items())
+    else:
+        line = draw_text(architecture).partition("\n")[0]
+    return line if len(line) <= LINE else f"{line[: LINE - 3]}..."
+
+
+def _architecture(episode: Episode) -> Any:
+    """None for an architecture of a kind that nobody knows here."""
+    try:
+        return architecture_from_json(json.loads(episode.architecture))
+    except (NasEnvError, ValueError):
+        return None
+
+
+def _layer(layer: Layer) -> str:
+    """``3x5x64``, or the type of a layer that is no convolution."""
+    if isinstance(layer, Convolution):
+        return f"{layer.filter_height}x{layer.filter_width}x{layer.filters}"
+    return type(layer).__name__.lower()
+
+
+def _cell(architecture: CellArchitecture) -> str:
+    """``5 tanh 4 relu 6 sigmoid, 9 add 6 elem_mult``: how often a cell's nodes have each part."""
+    combinations, activations = zip(*architecture.nodes, strict=True)
+    counts = [Counter(part).most_common() for part in (activations, combinations)]
+    return ", ".join(" ".join(f"{n} {name}" for name, n in part) for part in counts)
