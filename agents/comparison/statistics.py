@@ -52,6 +52,8 @@ class Verdict:
         error = self.half_width
         if math.isnan(self.mean):
             return "not every seed has a value"
+        if error == math.inf and self.mean == 0.0:
+            return f"equal in all {self.seeds} seeds"
         if error == math.inf:
             return f"{self.seeds} seeds without spread cannot tell ({self.mean:+.4f}): run more"
         places = max(0, 1 - math.floor(math.log10(error)))

@@ -104,8 +104,8 @@ def test_the_same_agent_with_other_hyper_parameters_is_another(
 def test_a_budget_that_is_too_small_to_tell_says_so(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare(options(table, tmp_path, children=16, seeds=3))
-    assert "16 children and 3 seeds are too few to tell" in capsys.readouterr().out
+    compare(options(table, tmp_path, children=24, seeds=2))
+    assert "24 children and 2 seeds are too few to tell" in capsys.readouterr().out
     compare(options(table, tmp_path, children=16, seeds=1))
     assert "one seed cannot tell" in capsys.readouterr().out
 

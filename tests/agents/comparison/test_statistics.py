@@ -55,7 +55,7 @@ def test_checkpoints_end_with_the_budget() -> None:
 
 
 def test_the_verdict_names_the_first_number_of_children_from_which_it_holds() -> None:
-    # Four pairs. Half widths: t(3) = 3.18245 times the standard error.
+    # Four pairs. Half widths: t(3) = 3.182446 times the standard error.
     differences = np.array(
         [
             [0.10, 0.00, 0.10, 0.20],
@@ -65,7 +65,7 @@ def test_the_verdict_names_the_first_number_of_children_from_which_it_holds() ->
         ]
     )
     found = verdict(differences, (10, 20, 30, 40), lower_is_better=False)
-    half = 3.18245 * np.std([0.2, 0.22, 0.18, 0.2], ddof=1) / 2
+    half = 3.182446 * np.std([0.2, 0.22, 0.18, 0.2], ddof=1) / 2
     assert found.mean == pytest.approx(0.2) and found.half_width == pytest.approx(half)
     assert found.since == 30  # it held at 10 as well, but not at 20
     assert "better from 30 children on" in found.text
@@ -89,6 +89,7 @@ def test_seeds_without_spread_prove_nothing() -> None:
     for pairs in ([[0.1], [0.1]], [[0.3 - 0.1], [0.2], [0.1 + 0.1]]):
         found = verdict(np.array(pairs), (200,), lower_is_better=False)
         assert found.since is None and "seeds without spread cannot tell" in found.text
+    assert verdict(np.zeros((4, 1)), (200,), lower_is_better=False).text == "equal in all 4 seeds"
 
 
 def test_two_seeds_that_differ_a_little_prove_something() -> None:

@@ -32,7 +32,7 @@ def test_the_line_tells_best_recent_mean_failures_cost_and_time_left() -> None:
     clock.s += 60
     tally.add([episode(1, 0.5), episode(2, 0.7), episode(3, None), episode(4, 0.6)])
     assert tally.line() == (
-        "4/40 children, best accuracy 0.7000, mean of last 3 0.6000, 1 failed, 15.0 s/child, "
+        "4/40 children, best accuracy 0.7000, mean of last 4 0.6000, 1 failed, 15.0 s/child, "
         "9:00 left"
     )
 
