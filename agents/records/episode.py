@@ -19,10 +19,10 @@ COLUMNS = (
     "state",
     "failure",
     "parameters",
-    "macs",
     "train_seconds",
     "cached",
     "message",
+    "macs",
 )
 """Columns of ``episodes.csv``."""
 SMALLEST_WINDOW, LARGEST_WINDOW = 8, 100
@@ -178,12 +178,12 @@ def best_of(episodes: Sequence[Episode]) -> Episode | None:
 
 
 def recent_window(children: int) -> int:
-    """How many children are the recent ones: the last quarter, at least 8 and at most 100.
+    """How many children are the recent ones: the last half, at least 8 and at most 100.
 
-    The one meaning of "recent" in progress, tracking, reports and comparisons. A quarter is enough
-    to average the noise of single children, and leaves out those from before the agent learned.
+    The one meaning of "recent" in progress, tracking, reports and comparisons. Many enough to
+    average the noise of single children, and without those from before the agent learned.
     """
-    return min(LARGEST_WINDOW, max(SMALLEST_WINDOW, children // 4))
+    return min(LARGEST_WINDOW, max(SMALLEST_WINDOW, children // 2))
 
 
 def recent_metrics(metrics: Sequence[float | None]) -> list[float]:

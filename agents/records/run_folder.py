@@ -12,12 +12,11 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.records.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from agents.records.disk import writing
 from agents.records.episode import COLUMNS, Episode, best_of
 from nas_env.errors import CheckpointError, RunFolderError
 from nas_env.system.files import append_durably, check_writable, write_durably
@@ -169,8 +168,26 @@ class RunFolder:
         with self._writing():
             write_durably(self.path / "best_architecture.json", _pretty(json.loads(architecture)))
 
-    def _writing(self) -> contextlib.AbstractContextManager[None]:
-        return writing(self.path, CONFIG)
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn an error of the disk into one clear message.
+
+        Raises:
+            RunFolderError: in place of an ``OSError``.
+        """
+        try:
+            yield
+        except OSError as error:
+            step = "Free space or mend the permissions, or name another folder (--run-dir)."
+            if os.access(self.path / CONFIG, os.F_OK):
+                step = (
+                    "Nothing finished is lost: free space or mend the permissions, then resume "
+                    f"with --resume --run-dir {self.path} (resume=True)."
+                )
+            reason = error.strerror or str(error)
+            raise RunFolderError(
+                f"The run folder {self.path} cannot be written: {reason}. {step}"
+            ) from error
 
     def _append(self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> int:
         """Append rows to a log: in the columns that it has, or else with those given as its head.

@@ -17,7 +17,7 @@ NOT_OF_THE_AGENT = (
 """Columns of ``updates.csv`` that every search writes; the rest is what the agent logs."""
 MOST_CIRCLES = 1500
 RECENT = "mean of the recent children"
-RECENT_NOTE = "Recent children: the last quarter so far, at least 8 and at most 100."
+RECENT_NOTE = "Recent children: the last half so far, at least 8 and at most 100."
 BAND_NOTE = "Lines: mean over seeds. Bands: 95% interval of that mean (Student's t over seeds)."
 
 

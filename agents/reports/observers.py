@@ -8,10 +8,13 @@ from typing import Any
 
 from agents.observer import Observer, SearchStart
 from agents.records.episode import Episode, SearchResult, best_of
+from nas_env.errors import RunFolderError
 from nas_env.system.files import write_durably
 
 REFRESH_S = 30
 """Shortest time between two reports of a running search, and how often its page loads anew."""
+ERROR = 1
+"""Exit code of a search that an error ended."""
 SHARE = 0.02
 """Most of a search's time that reports may take while it runs."""
 
@@ -82,9 +85,13 @@ class ReportPage:
         self._due = ended + max(self.refresh_s, (ended - begun) / self.share)
 
     def finish(self, result: SearchResult, exit_code: int) -> None:
-        """Write the last page, which no longer loads itself anew; none where no child was."""
+        """Write the last page, which no longer loads itself anew; none where no child was.
+
+        Where an error ended the search, such as a full disk, that error is all that is said.
+        """
         if result.episodes:
-            self._write(0)
+            with contextlib.suppress(*[RunFolderError] * (exit_code == ERROR)):
+                self._write(0)
 
     def _write(self, refresh_s: int) -> None:
         from agents.reports.report import write_report

@@ -33,9 +33,9 @@ def record(
 
 
 @pytest.mark.parametrize(
-    ("children", "window"), [(0, 8), (32, 8), (40, 10), (128, 32), (400, 100), (12_800, 100)]
+    ("children", "window"), [(0, 8), (16, 8), (41, 20), (128, 64), (200, 100), (12_800, 100)]
 )
-def test_the_recent_children_are_the_last_quarter_from_8_to_100(children: int, window: int) -> None:
+def test_the_recent_children_are_the_last_half_from_8_to_100(children: int, window: int) -> None:
     assert recent_window(children) == window
 
 

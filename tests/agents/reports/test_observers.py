@@ -140,3 +140,11 @@ def test_only_a_search_with_a_run_folder_is_drawn(tmp_path: Path) -> None:
     watching = Search(env, "random", SearchSettings(children=8)).observers
     assert watching._watching == []
     assert [type(one) for one in run_folder_observers()] == [BestPicture, ReportPage]
+
+
+def test_an_error_that_ends_a_search_is_all_that_is_said(tmp_path: Path) -> None:
+    """On a full disk the last page fails as well; a second message would hide the first."""
+    agent = type("Stopped", (Stopped,), {"error": RuntimeError("broken")})
+    (tmp_path / "run" / "report.html").mkdir(parents=True)
+    with pytest.raises(RuntimeError, match="broken"):
+        search(tmp_path / "run", agent=agent).run()  # a warning fails the test
