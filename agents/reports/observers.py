@@ -89,9 +89,12 @@ class ReportPage:
 
         Where an error ended the search, such as a full disk, that error is all that is said.
         """
-        if result.episodes:
-            with contextlib.suppress(*[RunFolderError] * (exit_code == ERROR)):
+        try:
+            if result.episodes:
                 self._write(0)
+        except RunFolderError:
+            if exit_code != ERROR:
+                raise
 
     def _write(self, refresh_s: int) -> None:
         from agents.reports.report import write_report
