@@ -39,9 +39,9 @@ class ImageTask(ChildTask["ImageRecipe", "ImageData"]):
         return image_recipe(recipe, self.dataset)
 
     def _data_digest(self) -> str:
-        from nas_env.data.images import dataset_digest
+        from nas_env.data.images import image_digest
 
-        return dataset_digest(self.dataset, self.data_dir)
+        return image_digest(self.dataset, self.data_dir)
 
     def _load(self) -> "ImageData":
         from nas_env.data.images import load_images
