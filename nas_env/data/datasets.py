@@ -93,7 +93,7 @@ class TextDataset(Dataset):
     """
 
     what: ClassVar[str] = "text"
-    folder_module: ClassVar[str] = "nas_env.data.text_files"
+    folder_module: ClassVar[str] = "nas_env.data.text_folder"
     folder_words: ClassVar[str] = "a folder with *.train.txt, *.valid.txt and *.test.txt"
 
     env: str = "NAS-PTB-v0"

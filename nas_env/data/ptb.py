@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from nas_env.data.datasets import TextDataset, offline_hint
-from nas_env.data.text_files import Part, decode_text, digest_of_texts, read_bytes
+from nas_env.data.text_folder import Part, decode_text, digest_of_texts, read_bytes
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 from nas_env.system.files import write_durably
 

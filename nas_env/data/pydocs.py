@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from nas_env.data.datasets import TextDataset, offline_hint
-from nas_env.data.text_files import Part
+from nas_env.data.text_folder import Part
 from nas_env.errors import DatasetNotFoundError
 
 VALID_TOPICS = slice(2, None, 10)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nas_env.checks import at_least, check_settings
 from nas_env.data.datasets import TextDataset, dataset_of, offline_hint
-from nas_env.data.text_files import digest_of_texts
+from nas_env.data.text_folder import digest_of_texts
 from nas_env.errors import InvalidDatasetError
 from nas_env.system.folders import data_folder
 

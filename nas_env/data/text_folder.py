@@ -1,4 +1,4 @@
-"""Reading text files that users bring, with clear words for missing, empty or binary ones."""
+"""A user's own text, a folder of files: clear words for missing, empty or binary ones."""
 
 import hashlib
 import os
