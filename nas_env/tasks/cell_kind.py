@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nas_env.data.datasets import TextDataset
-from nas_env.evaluation.evaluator import Task
 from nas_env.rendering.cell_text import draw_cell
 from nas_env.space.cell import CellSpace
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.layout import SearchSpace
 from nas_env.tasks.kind import Kind
+from nas_env.tasks.language_task import LanguageTask
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,8 +25,9 @@ class CellKind(Kind[CellArchitecture]):
     architecture = CellArchitecture
     spaces = (CellSpace,)
     family = "language"
-    metric_name = "perplexity"
-    data = TextDataset
+    task = LanguageTask
+    metric_name = LanguageTask.metric_name
+    data = LanguageTask.rows
     default_dataset = "ptb"
     recipes = ("paper", "fast", "quick", "zaremba_small", "zaremba_medium", "character")
 
@@ -36,14 +36,6 @@ class CellKind(Kind[CellArchitecture]):
         from nas_env.training.language_recipes import language_recipe
 
         return language_recipe(recipe, dataset)
-
-    def make_task(
-        self, dataset: Any = None, data_dir: Any = None, recipe: Any = "quick", device: str = "auto"
-    ) -> Task:
-        """A ``LanguageTask``."""
-        from nas_env.tasks.language_task import LanguageTask
-
-        return LanguageTask(dataset or self.default_dataset, data_dir, recipe, device)
 
     def build(self, architecture: CellArchitecture, **sizes: Any) -> "nn.Module":
         """A ``LanguageModel``; sizes: those of ``LanguageSizes``."""

@@ -59,7 +59,8 @@ class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
         InvalidDatasetError: from ``key`` and ``prepare``.
     """
 
-    rows: type[RowT]
+    rows: type[RowT]  # of the data sets that it can be given
+    metric_name: MetricName  # what ``run`` measures on the validation data
 
     def __init__(
         self,
@@ -75,11 +76,6 @@ class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
         self._resolved: RecipeT | None = None
         self._key: tuple[str, str] | None = None
         self._data: DataT | None = None
-
-    @property
-    @abstractmethod
-    def metric_name(self) -> MetricName:
-        """What ``run`` measures on the validation data."""
 
     @abstractmethod
     def _resolve(self, recipe: str | Mapping[str, Any] | RecipeT) -> RecipeT:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nas_env.data.datasets import ImageDataset
-from nas_env.evaluation.evaluator import Task
 from nas_env.rendering.conv_text import draw_conv, draw_conv_tokens
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution, Layer
 from nas_env.space.layered import LayeredSpace
 from nas_env.space.layout import SearchSpace
+from nas_env.tasks.image_task import ImageTask
 from nas_env.tasks.kind import Kind
 
 if TYPE_CHECKING:
@@ -25,8 +24,9 @@ class ConvKind(Kind[ConvArchitecture]):
     architecture = ConvArchitecture
     spaces = (LayeredSpace,)
     family = "image"
-    metric_name = "accuracy"
-    data = ImageDataset
+    task = ImageTask
+    metric_name = ImageTask.metric_name
+    data = ImageTask.rows
     default_dataset = "cifar10"
     recipes = ("paper", "fast", "quick")
 
@@ -35,14 +35,6 @@ class ConvKind(Kind[ConvArchitecture]):
         from nas_env.training.image_recipes import image_recipe
 
         return image_recipe(recipe, dataset)
-
-    def make_task(
-        self, dataset: Any = None, data_dir: Any = None, recipe: Any = "quick", device: str = "auto"
-    ) -> Task:
-        """An ``ImageTask``."""
-        from nas_env.tasks.image_task import ImageTask
-
-        return ImageTask(dataset or self.default_dataset, data_dir, recipe, device)
 
     def build(self, architecture: ConvArchitecture, **sizes: Any) -> "nn.Module":
         """A ``ConvNet``; sizes: ``image_channels``, ``classes``."""

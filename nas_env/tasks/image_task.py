@@ -21,11 +21,7 @@ class ImageTask(ChildTask["ImageRecipe", "ImageData", ImageDataset]):
     """Images: of a named data set, or of a folder."""
 
     rows = ImageDataset
-
-    @property
-    def metric_name(self) -> MetricName:
-        """Validation accuracy, a fraction."""
-        return "accuracy"
+    metric_name: MetricName = "accuracy"  # a fraction
 
     def cost(self, job: Job) -> int:
         """Multiply-accumulates on an image of 32x32: which child of a batch is the largest."""

@@ -3,7 +3,7 @@
 Torch, Pillow and the readers of data are imported where a method needs them, never with this file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -31,8 +31,10 @@ class Kind(Generic[ArchitectureT]):
         architecture: its class; with a class method ``from_json``, JSON can be read back.
         spaces: classes of search spaces whose half-written tokens this kind can draw.
         family: of presets for a search.
-        metric_name: what training measures.
-        data: rows of data sets that children are trained on; None = nothing is known of training.
+        task: called with data set, folder of data, recipe and device, says how a child is trained;
+            None = nothing is known of that.
+        metric_name: what it measures.
+        data: rows of data sets that children are trained on.
         default_dataset: trained on unless another is named.
         recipes: names of recipes.
     """
@@ -41,6 +43,7 @@ class Kind(Generic[ArchitectureT]):
     architecture: ClassVar[type[Any]] = Architecture
     spaces: ClassVar[tuple[type[SearchSpace[Any]], ...]] = ()
     family: ClassVar[Family] = "other"
+    task: ClassVar[Callable[..., Task] | None] = None
     metric_name: ClassVar[MetricName] = "metric"
     data: ClassVar[type[Dataset] | None] = None
     default_dataset: ClassVar[str] = ""
@@ -65,7 +68,9 @@ class Kind(Generic[ArchitectureT]):
         device: str = "auto",
     ) -> Task:
         """How a child is trained; nothing is loaded yet. None = ``default_dataset``."""
-        raise self._untrainable()
+        if self.task is None:
+            raise self._untrainable()
+        return self.task(dataset or self.default_dataset, data_dir, recipe, device)
 
     def build(self, architecture: ArchitectureT, **sizes: Any) -> "nn.Module":
         """The child, with fresh weights from torch's generator."""

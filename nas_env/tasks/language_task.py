@@ -20,11 +20,7 @@ class LanguageTask(ChildTask["LanguageRecipe", "TextData", TextDataset]):
     """Text: of a named data set, or of a folder."""
 
     rows = TextDataset
-
-    @property
-    def metric_name(self) -> MetricName:
-        """Validation perplexity: lower is better."""
-        return "perplexity"
+    metric_name: MetricName = "perplexity"  # lower is better
 
     def _resolve(self, recipe: "str | Mapping[str, Any] | LanguageRecipe") -> "LanguageRecipe":
         from nas_env.training.language_recipes import language_recipe
