@@ -1,6 +1,5 @@
 """The table of kinds of child: nothing else asks what class an architecture or a space is of."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from nas_env.errors import ConfigurationError
@@ -66,16 +65,3 @@ def kind_of(architecture: Architecture) -> Kind[Any]:
 def kind_of_space(space: SearchSpace[Any]) -> Kind[Any]:
     """The kind of what a search space writes; ``OTHER`` if none is registered for its class."""
     return next((kind for kind in _kinds if isinstance(space, kind.spaces)), OTHER)
-
-
-def kind_named(name: str) -> Kind[Any]:
-    """The kind of that name in an architecture's JSON.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    by_name: Mapping[str, Kind[Any]] = {kind.name: kind for kind in _kinds}
-    if name not in by_name:
-        allowed = ", ".join(map(repr, by_name))
-        raise ConfigurationError(f"The kind of child is {name!r}; allowed: {allowed}.")
-    return by_name[name]

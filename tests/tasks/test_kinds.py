@@ -16,7 +16,7 @@ from nas_env.space.layout import Architecture
 from nas_env.space.published import FIGURE_7, NAS_CELL
 from nas_env.tasks import kinds
 from nas_env.tasks.drawing import draw_text, draw_tokens
-from nas_env.tasks.kinds import CELL, CHOICE, CONV, OTHER, kind_named, kind_of, kind_of_space
+from nas_env.tasks.kinds import CELL, CHOICE, CONV, OTHER, kind_of, kind_of_space
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,8 @@ def test_every_architecture_has_one_kind_and_a_line(
 
 def test_names_in_json_are_those_of_the_kinds() -> None:
     for kind, example in ((CONV, FIGURE_7), (CELL, NAS_CELL)):
-        assert example.to_json()["kind"] == kind.name and kind_named(kind.name) is kind
+        assert example.to_json()["kind"] == kind.name
     assert {*architecture_json.READERS} == {CONV.name, CELL.name, CHOICE.name}
-    with pytest.raises(ConfigurationError, match=r"'cells'.*'conv', 'cell', 'choice'"):
-        kind_named("cells")
 
 
 @pytest.mark.parametrize("kind", [CONV, CELL])
