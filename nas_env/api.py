@@ -1,24 +1,42 @@
-"""``nas_env.evaluate``: train one architecture as an environment would."""
+"""One architecture without an environment: ``nas_env.evaluate`` and ``nas_env.build_child``."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas_env.checks import check_seed
-from nas_env.errors import ConfigurationError, InvalidArchitectureError
+from nas_env.data.datasets import Dataset
 from nas_env.evaluation.evaluation import Evaluation
-from nas_env.evaluation.evaluator import Evaluator, MetricFunction, Task
+from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.factory import callable_evaluator, make_evaluator
-from nas_env.space.architecture_json import architecture_from_json
+from nas_env.space.architecture_json import as_architecture
 from nas_env.space.layout import Architecture
+from nas_env.tasks.kinds import kind_of
 
-DEFAULT_DATASET = {"conv": "cifar10", "cell": "ptb"}
-"""Data set of each kind of architecture, unless another is named."""
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def build_child(architecture: Architecture | Mapping[str, Any], **sizes: Any) -> "nn.Module":
+    """The ``torch.nn.Module`` of an architecture, with fresh weights from torch's generator.
+
+    Args:
+        architecture: what a search space decoded or ``load_architecture`` read, or its JSON as a
+            dict.
+        **sizes: for ``ConvArchitecture`` the arguments of ``ConvNet``: ``image_channels``,
+            ``classes``; for ``CellArchitecture`` those of ``LanguageSizes``: ``vocabulary_size``,
+            ``hidden_size``, and optionally ``embedding_size``, ``layers``, ``tied``.
+
+    Raises:
+        InvalidArchitectureError: an architecture without a child of ours.
+    """
+    architecture = as_architecture(architecture)
+    return kind_of(architecture).build(architecture, **sizes)
 
 
 def evaluate(
     architecture: Architecture | Mapping[str, Any],
-    dataset: str | Path | None = None,
+    dataset: str | Path | Dataset | None = None,
     recipe: Any = "quick",
     seed: int = 0,
     *,
@@ -35,8 +53,8 @@ def evaluate(
 
     Args:
         architecture: an architecture, or its JSON as a dict.
-        dataset: name or path; None = CIFAR-10 for a convolutional network, Penn Treebank for a
-            recurrent cell.
+        dataset: name or path, or the row of a data set; None = CIFAR-10 for a convolutional
+            network, Penn Treebank for a recurrent cell.
         recipe: name, dict of settings, or recipe.
         seed: the run seed.
         data_dir: where data sets are looked for and downloaded to.
@@ -54,16 +72,11 @@ def evaluate(
         ConfigurationError: settings that cannot be.
         StoreError: the store cannot be opened, read or written.
     """
-    if isinstance(architecture, Mapping) and not isinstance(architecture, Architecture):
-        architecture = architecture_from_json(architecture)
-    if not isinstance(architecture, Architecture):
-        raise InvalidArchitectureError(
-            f"Expected an architecture or its JSON as a dict, got {type(architecture).__name__}."
-        )
+    architecture = as_architecture(architecture)
     chosen: Evaluator
     seed = check_seed(seed)
     if isinstance(evaluator, str):
-        task = make_task(architecture, dataset, recipe, data_dir=data_dir, device=device)
+        task = kind_of(architecture).make_task(dataset, data_dir, recipe, device)
         chosen = make_evaluator(task, evaluator, workers=workers, store=store)
     else:
         chosen = callable_evaluator(evaluator)
@@ -71,28 +84,3 @@ def evaluate(
         return chosen.evaluate([architecture], seed)[0]
     finally:
         chosen.close()
-
-
-def make_task(
-    architecture: Architecture,
-    dataset: str | Path | None = None,
-    recipe: Any = "quick",
-    *,
-    data_dir: str | Path | None = None,
-    device: str = "auto",
-) -> Task:
-    """The task that trains architectures of this kind; see ``evaluate``."""
-    kind = str(architecture.to_json().get("kind"))
-    if kind not in DEFAULT_DATASET:
-        raise ConfigurationError(
-            f"Nothing is known of how to train an architecture of kind {kind!r}: pass "
-            "evaluator=, a callable (architecture, seed) -> metric."
-        )
-    name = DEFAULT_DATASET[kind] if dataset is None else str(dataset)
-    if kind == "cell":
-        from nas_env.tasks.language_task import LanguageTask
-
-        return LanguageTask(name, data_dir, recipe, device)
-    from nas_env.tasks.image_task import ImageTask
-
-    return ImageTask(name, data_dir, recipe, device)

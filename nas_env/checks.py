@@ -129,7 +129,7 @@ class Kind:
                 return int(value)
             if self.type is float and isinstance(value, Real):
                 return float(value)
-        if self.type is tuple and isinstance(value, list | tuple):
+        if self.type is tuple and isinstance(value, list | tuple | range):
             assert self.entries is not None
             return tuple(self.entries.plain(entry) for entry in value)
         return value
@@ -189,17 +189,30 @@ def require(holds: bool, name: str, value: object, allowed: str, what: str = "")
         refuse(name, value, allowed, what)
 
 
+def checked(name: str, value: object, hint: Any) -> Any:
+    """One value, as ``check_settings`` checks a field that is annotated with ``hint``.
+
+    Returns:
+        The value in Python's own types.
+
+    Raises:
+        ConfigurationError: it is not allowed.
+    """
+    kind = kind_of(hint)
+    assert kind is not None, hint
+    plain = kind.plain(value)
+    if not kind.allows(plain):
+        refuse(name, value, kind.words)
+    return plain
+
+
 def check_seed(seed: object) -> int:
     """A run seed as a plain int.
 
     Raises:
         ConfigurationError: it is no whole number, or below 0.
     """
-    kind = Kind(int, limits=(at_least(0),))
-    plain = kind.plain(seed)
-    if not kind.allows(plain):
-        refuse("seed", seed, kind.words)
-    return int(plain)
+    return int(checked("seed", seed, Annotated[int, at_least(0)]))
 
 
 @cache

@@ -76,7 +76,7 @@ def _registered(registration: Registration) -> str:
         f"| actions | {env.action_space.n} |",
         f"| positions | {len(space.layout)}; an episode of default depth uses {space.length()} |",
         f"| token sequences of default depth | {_count(space.size)} |",
-        f"| metric | {env.settings_type.metric_name} on validation data |",
+        f"| metric | {env.metric_name} on validation data |",
         "",
     ]
     env.close()

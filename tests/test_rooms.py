@@ -111,6 +111,65 @@ def test_a_forbidden_arrow_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
     }
 
 
+HELD_OUT = {"nas_env/data/held_out_images.py", "nas_env/data/held_out_text.py"}
+OF_A_SEARCH = ("nas_env", "agents/search", "agents/reinforce", "agents/records", "agents/reports")
+
+
+def readers_of_held_out_parts(root: Path) -> set[str]:
+    """Files that touch the ``held_out`` reader of a data set's row."""
+    return {
+        str(path.relative_to(root))
+        for top in TOP_LEVEL
+        for path in (root / top).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "held_out"
+    }
+
+
+def test_only_two_files_touch_what_is_held_out(tmp_path: Path) -> None:
+    assert readers_of_held_out_parts(ROOT) == HELD_OUT
+    bad = tmp_path / "nas_env" / "training" / "bad.py"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("def score(row, folder):\n    return row.held_out(folder)\n")
+    assert readers_of_held_out_parts(tmp_path) == {"nas_env/training/bad.py"}
+
+
+def test_nothing_that_a_search_runs_imports_what_is_held_out() -> None:
+    importing = {
+        str(path.relative_to(ROOT))
+        for folder in OF_A_SEARCH
+        for path in (ROOT / folder).rglob("*.py")
+        if any("held_out" in name for name, _ in imported_modules(path))
+    }
+    assert importing == set()
+
+
+NAMES = ("cifar10", "digits", "ptb", "pydocs")
+MAY_NAME_DATA_SETS = {
+    *(f"nas_env/data/{name}.py" for name in NAMES),
+    "nas_env/data/datasets.py",  # which files hold rows
+    "nas_env/registration.py",  # arguments of ids
+    "nas_env/tasks/conv_kind.py",  # the default of a kind
+    "nas_env/tasks/cell_kind.py",
+    "nas_env/tables/file.py",  # tables have names too
+    "nas_env/envs/table_env.py",
+    "agents/search/launch.py",  # the search that a command line without --env starts
+    "agents/commands/language_model.py",  # its default
+    "agents/reports/cost.py",
+}
+
+
+def test_no_other_file_lists_names_of_data_sets() -> None:
+    naming = {
+        str(path.relative_to(ROOT))
+        for path in source_files()
+        if path.relative_to(ROOT).parts[0] in ("nas_env", "agents")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in NAMES
+    }
+    assert naming <= MAY_NAME_DATA_SETS
+
+
 def test_a_report_cannot_steer_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = tmp_path / "agents" / "reports" / "bad.py"
     bad.parent.mkdir(parents=True)
@@ -217,6 +276,8 @@ def test_a_file_that_is_named_and_missing_is_noticed(tmp_path: Path) -> None:
         "import nas_env.space.conv, nas_env.evaluation.store, nas_env.evaluation.pool.process_pool",
         "import nas_env.envs.conv_env, nas_env.envs.vector_env",
         "import nas_env; nas_env.draw_figure(nas_env.published.FIGURE_7).array()",
+        "from nas_env.data.datasets import dataset_names; dataset_names()",
+        "import nas_env; nas_env.register_kind; nas_env.evaluate",
     ],
 )
 def test_torch_is_not_imported_before_a_child_is_built(statement: str) -> None:

@@ -1,7 +1,6 @@
 """The architectures in runs, each once, and how they are shown: drawn, as text, in a line."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,13 +8,10 @@ from typing import Any
 from agents.records.episode import Episode
 from agents.records.run_record import RunRecord
 from nas_env.errors import NasEnvError
-from nas_env.rendering.figure import draw_figure
 from nas_env.rendering.picture import Picture
-from nas_env.rendering.text import draw_text
 from nas_env.space.architecture_json import architecture_from_json
-from nas_env.space.cell_architecture import CellArchitecture
-from nas_env.space.choices import ChoiceArchitecture
-from nas_env.space.conv_architecture import ConvArchitecture, Convolution, Layer
+from nas_env.tasks.drawing import draw_figure, draw_text
+from nas_env.tasks.kinds import kind_of
 
 LINE = 54
 """Characters of an architecture in a table."""
@@ -119,14 +115,7 @@ def in_short(episode: Episode) -> str:
     architecture = _architecture(episode)
     if architecture is None:
         return "tokens"
-    if isinstance(architecture, ConvArchitecture):
-        line = " ".join(map(_layer, architecture.layers))
-    elif isinstance(architecture, CellArchitecture):
-        line = _cell(architecture)
-    elif isinstance(architecture, ChoiceArchitecture):
-        line = ", ".join(f"{name} {option}" for name, option in architecture.items())
-    else:
-        line = draw_text(architecture).partition("\n")[0]
+    line = kind_of(architecture).summary(architecture)
     return line if len(line) <= LINE else f"{line[: LINE - 3]}..."
 
 
@@ -136,17 +125,3 @@ def _architecture(episode: Episode) -> Any:
         return architecture_from_json(json.loads(episode.architecture))
     except (NasEnvError, ValueError):
         return None
-
-
-def _layer(layer: Layer) -> str:
-    """``3x5x64``, or the type of a layer that is no convolution."""
-    if isinstance(layer, Convolution):
-        return f"{layer.filter_height}x{layer.filter_width}x{layer.filters}"
-    return type(layer).__name__.lower()
-
-
-def _cell(architecture: CellArchitecture) -> str:
-    """``5 tanh 4 relu 6 sigmoid, 9 add 6 elem_mult``: how often a cell's nodes have each part."""
-    combinations, activations = zip(*architecture.nodes, strict=True)
-    counts = [Counter(part).most_common() for part in (activations, combinations)]
-    return ", ".join(" ".join(f"{n} {name}" for name, n in part) for part in counts)

@@ -15,8 +15,8 @@ from PIL import Image
 from agents.records.episode import Episode
 from agents.reports.token_shares import TokenHistory
 from nas_env.rendering.choice_figure import Choice, choice_picture
-from nas_env.rendering.figure import draw_tokens_figure
 from nas_env.rendering.picture import Picture
+from nas_env.tasks.drawing import draw_tokens_figure
 
 FRAMES, FRAME_MS, LAST_MS = 40, 400, 3000
 """Most frames, how long each is shown, and how long the last."""

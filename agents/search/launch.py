@@ -158,10 +158,10 @@ def _choose_env(options: TrainOptions) -> tuple[TrainOptions, str]:
     by_dataset = {"digits": OFFLINE_ENV, "ptb": "NAS-PTB-v0", "pydocs": "NAS-PyDocs-v0"}
     if options.what.dataset is not None:
         return options.changed(env=by_dataset.get(options.what.dataset, DEFAULT_ENV)), ""
-    from nas_env.data.images import dataset_digest
+    from nas_env.data.images import image_digest
 
     try:
-        dataset_digest("cifar10", options.place.data_dir)
+        image_digest("cifar10", options.place.data_dir)
     except DatasetNotFoundError as error:
         banner = (
             f"CIFAR-10 is neither on disk nor downloadable, so this searches {OFFLINE_ENV}, the "

@@ -10,12 +10,13 @@ import socket
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from nas_env.data.offline import OFFLINE_IMAGES
+from nas_env.data.datasets import ImageDataset, offline_hint
 from nas_env.data.raw_images import RawImages
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 
@@ -45,6 +46,12 @@ def read_cifar10(data_dir: Path, part: Literal["train", "test"]) -> RawImages:
     return RawImages(images, np.asarray(data.targets, np.int64), tuple(data.classes))
 
 
+def cifar10_digest(data_dir: Path) -> str:
+    """``SOURCE``, once the files are there and verified."""
+    ensure_cifar10(data_dir)
+    return SOURCE
+
+
 def ensure_cifar10(data_dir: Path) -> Path:
     """Make sure that verified files are on disk; return the folder that holds ``FOLDER``."""
     root = data_dir.parent if data_dir.name == FOLDER else data_dir
@@ -67,7 +74,7 @@ def _check_files(folder: Path) -> None:
             f"CIFAR-10 in {folder} is damaged: {', '.join(damaged)} missing, truncated or altered "
             f"(MD5 differs). Expected files: {', '.join(name for name, _ in expected)}. Delete the "
             f"folder {folder} and start again: it is then unpacked from {folder.parent / ARCHIVE} "
-            f"where that is there, else downloaded again. {OFFLINE_IMAGES}"
+            f"where that is there, else downloaded again. {offline_hint(ImageDataset)}"
         )
 
 
@@ -87,7 +94,7 @@ def _fetch(root: Path) -> None:
             f"CIFAR-10 was not found and could not be fetched ({error}). Looked in {root} for the "
             f"folder {FOLDER} (data_batch_1 ... data_batch_5, test_batch, batches.meta) or the "
             f"archive {ARCHIVE}. Put either there, name another folder with --data-dir or "
-            f"NAS_ENV_DATA, or connect to a network. {OFFLINE_IMAGES}"
+            f"NAS_ENV_DATA, or connect to a network. {offline_hint(ImageDataset)}"
         ) from error
     _check_files(root / FOLDER)
 
@@ -102,7 +109,7 @@ def _extract_or_download(root: Path, temporary: Path) -> None:
             raise InvalidDatasetError(
                 f"The archive {archive} is truncated or altered: its MD5 is not "
                 f"{CIFAR10.tgz_md5}. Delete this file and start again: it is then downloaded "
-                f"again. {OFFLINE_IMAGES}"
+                f"again. {offline_hint(ImageDataset)}"
             )
         extract_archive(str(archive), str(temporary))
     else:
@@ -127,3 +134,15 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
+
+
+DATASET = ImageDataset(
+    name="cifar10",
+    env="NAS-CIFAR10-v0",
+    train=partial(read_cifar10, part="train"),
+    held_out=partial(read_cifar10, part="test"),
+    digest=cifar10_digest,
+    shape=(3, 32, 32),
+    classes=10,
+)
+"""45,000 images for training and 5,000 for validation (paper section 4.1)."""

@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas_env.data.cifar10 import read_cifar10
-from nas_env.data.digits import read_digits
-from nas_env.data.image_folder import read_image_folder
+from nas_env.data.datasets import ImageDataset, dataset_of
 from nas_env.data.images import shrink
-from nas_env.system.folders import data_folder, user_path
+from nas_env.errors import DatasetNotFoundError
+from nas_env.system.folders import data_folder
 
 
 @dataclass(frozen=True)
@@ -26,19 +25,21 @@ class HeldOutImages:
 
 
 def load_held_out_images(
-    dataset: str, data_dir: str | Path | None = None, resolution: int | None = None
+    dataset: str | ImageDataset,
+    data_dir: str | Path | None = None,
+    resolution: int | None = None,
 ) -> HeldOutImages:
-    """Read the test part of ``"cifar10"``, ``"digits"`` or an image folder's ``test/``.
+    """Read the test part of a data set: by name, of an image folder (``test/``), or of a row.
 
     Raises:
         DatasetNotFoundError: no test part (an image folder without ``test/``), or no data.
         InvalidDatasetError: damaged or not usable.
     """
-    if dataset == "digits":
-        raw = read_digits("test")
-    elif dataset == "cifar10":
-        raw = read_cifar10(data_folder(data_dir), "test")
-    else:
-        raw, _ = read_image_folder(user_path(dataset), "test")
+    row = dataset_of(ImageDataset, dataset)
+    if row.held_out is None:
+        raise DatasetNotFoundError(
+            f"{row.name} has no test images: give its row a held_out reader to measure on them."
+        )
+    raw = row.held_out(data_folder(data_dir))
     images = shrink(torch.from_numpy(raw.images), resolution)
     return HeldOutImages(images, torch.from_numpy(raw.labels), raw.classes)

@@ -10,6 +10,7 @@ import json
 import os
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas_env.data.offline import OFFLINE_IMAGES
+from nas_env.data.datasets import ImageDataset, dataset_names, offline_hint
 from nas_env.data.raw_images import RawImages
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 from nas_env.system.files import write_durably
-from nas_env.system.folders import cache_dir
+from nas_env.system.folders import cache_dir, user_path
 
 Part = Literal["train", "test"]
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -49,8 +50,32 @@ class FolderListing:
     stamp: str
 
 
-def read_image_folder(root: Path, part: Part) -> tuple[RawImages, str]:
-    """Decode one part, or fetch it from the cache; return it with its content digest.
+def looks_like(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder of images."""
+    return (user_path(path) / "train").is_dir()
+
+
+def folder_row(path: str | os.PathLike[str]) -> ImageDataset:
+    """A folder as a data set; whether it is there is found out when it is read."""
+    root = user_path(path)
+    return ImageDataset(
+        name=str(path),
+        train=partial(_read, root, "train"),
+        held_out=partial(_read, root, "test"),
+        digest=partial(_digest, root),
+    )
+
+
+def _read(root: Path, part: Part, data_dir: Path) -> RawImages:
+    return read_image_folder(root, part)
+
+
+def _digest(root: Path, data_dir: Path) -> str:
+    return folder_digest(root)
+
+
+def read_image_folder(root: Path, part: Part) -> RawImages:
+    """Decode one part, or fetch it from the cache.
 
     Raises:
         DatasetNotFoundError: no such folder.
@@ -61,11 +86,11 @@ def read_image_folder(root: Path, part: Part) -> tuple[RawImages, str]:
     cache_file = cache_dir() / "images" / f"{listing.stamp}.npz"
     cached = _read_cache(cache_file)
     if cached is not None:
-        images, digest = cached
+        images = cached[0]
     else:
-        images, digest = _decode(listing), content_digest(listing)
-        _write_cache(cache_file, images, digest)
-    return RawImages(images, listing.labels, listing.classes), digest
+        images = _decode(listing)
+        _write_cache(cache_file, images, content_digest(listing))
+    return RawImages(images, listing.labels, listing.classes)
 
 
 def folder_digest(root: Path) -> str:
@@ -81,8 +106,8 @@ def list_image_folder(root: Path, part: Part) -> FolderListing:
     if not base.is_dir():
         raise DatasetNotFoundError(
             f"No image folder at {root}: expected {base}/CLASS/*.png (or .jpg), one sub-folder per "
-            f"class. Data sets with a name: cifar10, digits. {_text_hint(root)}"
-            f"{OFFLINE_IMAGES}"
+            f"class. Data sets with a name: {', '.join(dataset_names(ImageDataset))}. "
+            f"{offline_hint(ImageDataset)}"
         )
     classes = sorted(p.name for p in base.iterdir() if p.is_dir() and not p.name.startswith("."))
     members = {name: _image_files(base / name) for name in classes}
@@ -92,7 +117,7 @@ def list_image_folder(root: Path, part: Part) -> FolderListing:
         raise InvalidDatasetError(
             f"{base} cannot be trained on: {problem}. Expected at least two class folders "
             f"{part}/CLASS, each with {', '.join('*' + s for s in SUFFIXES)} files. "
-            f"{OFFLINE_IMAGES}"
+            f"{offline_hint(ImageDataset)}"
         )
     files = [(name, entry) for name in classes for entry in members[name]]
     stats = [
@@ -112,13 +137,6 @@ def content_digest(listing: FolderListing) -> str:
         content = hashlib.sha256(_read_bytes(listing.root / name)).hexdigest()
         total.update(f"{name}\n{content}\n".encode())
     return total.hexdigest()[:32]
-
-
-def _text_hint(root: Path) -> str:
-    """Where text was given for images: which environments read it."""
-    if root.name in ("ptb", "pydocs") or any(root.glob("*.train.txt")):
-        return f"{root.name} is text: recurrent cells read it (--env NAS-PyDocs-v0, NAS-PTB-v0). "
-    return ""
 
 
 def _image_files(folder: Path) -> list[os.DirEntry[str]]:

@@ -4,20 +4,20 @@ The part for validation is cut from the training part by seed (CIFAR-10: 45,000 
 section 4.1). The test part is out of reach here: only ``nas_env.data.held_out_images`` reads it.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas_env.data import cifar10, digits
-from nas_env.data.image_folder import folder_digest, read_image_folder
+from nas_env.checks import at_least, check_settings
+from nas_env.data.datasets import ImageDataset, dataset_of
 from nas_env.data.raw_images import RawImages, balanced_order
-from nas_env.system.folders import data_folder, user_path
-
-VALID_FRACTION = {"cifar10": 0.1, "digits": 0.3}
-FOLDER_VALID_FRACTION = 0.1
+from nas_env.errors import InvalidDatasetError
+from nas_env.system.folders import data_folder
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,14 @@ class ImageSelection:
         split_seed: cuts the validation part, and orders both.
     """
 
-    resolution: int | None = None
-    train_images: int | None = None
-    valid_images: int | None = None
-    split_seed: int = 0
+    resolution: Annotated[int | None, at_least(1)] = None
+    train_images: Annotated[int | None, at_least(1)] = None
+    valid_images: Annotated[int | None, at_least(1)] = None
+    split_seed: Annotated[int, at_least(0)] = 0
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_settings(self, "image selection")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,6 @@ class ImageData:
         valid_images: (m, channels, height, width) uint8.
         valid_labels: (m,) int64.
         classes: class names, in label order.
-        digest: identity of the source data, as ``dataset_digest`` gives it.
     """
 
     train_images: Tensor
@@ -56,7 +59,6 @@ class ImageData:
     valid_images: Tensor
     valid_labels: Tensor
     classes: tuple[str, ...]
-    digest: str
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -76,12 +78,14 @@ class ImageData:
 
 
 def load_images(
-    dataset: str, data_dir: str | Path | None = None, selection: ImageSelection | None = None
+    dataset: str | ImageDataset,
+    data_dir: str | Path | None = None,
+    selection: ImageSelection | None = None,
 ) -> ImageData:
     """Read a data set, cut the validation part, and reduce it to what ``selection`` asks for.
 
     Args:
-        dataset: ``"cifar10"``, ``"digits"``, or the path of an image folder.
+        dataset: a name, the path of an image folder, or a row.
         data_dir: where downloaded data sets live (default: ``data_folder()``).
         selection: sizes and split; everything at full size by default.
 
@@ -90,9 +94,10 @@ def load_images(
         InvalidDatasetError: there, but damaged or not usable.
     """
     selection = selection or ImageSelection()
-    raw, source = _read(dataset, data_dir)
+    row = dataset_of(ImageDataset, dataset)
+    raw = _read(row, data_folder(data_dir))
     order = balanced_order(raw.labels, selection.split_seed)
-    cut = max(1, round(len(order) * VALID_FRACTION.get(dataset, FOLDER_VALID_FRACTION)))
+    cut = max(1, round(len(order) * row.validation_share))
     train = order[cut:][: selection.train_images]
     valid = order[:cut][: selection.valid_images]
     return ImageData(
@@ -101,23 +106,24 @@ def load_images(
         valid_images=shrink(torch.from_numpy(raw.images[valid]), selection.resolution),
         valid_labels=torch.from_numpy(raw.labels[valid]),
         classes=raw.classes,
-        digest=source,
     )
 
 
-def dataset_digest(dataset: str, data_dir: str | Path | None = None) -> str:
-    """Identity of the source data, without decoding it. Fetches CIFAR-10 if it is not there.
+def image_digest(dataset: str | ImageDataset, data_dir: str | Path | None = None) -> str:
+    """Identity of the source data, without decoding it where the row knows how. May download it.
 
     Raises:
         DatasetNotFoundError: neither on disk nor downloadable.
         InvalidDatasetError: there, but damaged or not usable.
     """
-    if dataset == "digits":
-        return digits.SOURCE
-    if dataset == "cifar10":
-        cifar10.ensure_cifar10(data_folder(data_dir))
-        return cifar10.SOURCE
-    return folder_digest(user_path(dataset))
+    row, folder = dataset_of(ImageDataset, dataset), data_folder(data_dir)
+    if row.digest is not None:
+        return row.digest(folder)
+    raw = _read(row, folder)
+    hashed = hashlib.sha256(repr((raw.images.shape, raw.classes)).encode())
+    hashed.update(raw.images.tobytes())
+    hashed.update(raw.labels.tobytes())
+    return f"images-{hashed.hexdigest()[:32]}"
 
 
 def shrink(images: Tensor, resolution: int | None) -> Tensor:
@@ -134,9 +140,18 @@ def shrink(images: Tensor, resolution: int | None) -> Tensor:
     return torch.cat(chunks)  # (n, C, *size)
 
 
-def _read(dataset: str, data_dir: str | Path | None) -> tuple[RawImages, str]:
-    if dataset == "digits":
-        return digits.read_digits("train"), digits.SOURCE
-    if dataset == "cifar10":
-        return cifar10.read_cifar10(data_folder(data_dir), "train"), cifar10.SOURCE
-    return read_image_folder(user_path(dataset), "train")
+def _read(row: ImageDataset, folder: Path) -> RawImages:
+    """What the row's reader gives, if it is as the row says."""
+    raw = row.train(folder)
+    if not isinstance(raw, RawImages):
+        raise InvalidDatasetError(
+            f"The reader of {row.name} gave {type(raw).__name__}; it must return nas_env.RawImages."
+        )
+    found = (raw.images.shape[1:], len(raw.classes))
+    expected = (row.shape or found[0], row.classes or found[1])
+    if found != expected:
+        raise InvalidDatasetError(
+            f"{row.name} has images of shape {found[0]} and {found[1]} classes; its row says "
+            f"{expected[0]} and {expected[1]}. Correct one of them."
+        )
+    return raw

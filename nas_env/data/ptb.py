@@ -7,10 +7,11 @@ characters counting one newline a line, 50 different.
 
 import hashlib
 import urllib.request
+from functools import partial
 from pathlib import Path
 
-from nas_env.data.offline import OFFLINE_TEXT
-from nas_env.data.text_files import Part, decode_text, read_bytes
+from nas_env.data.datasets import TextDataset, offline_hint
+from nas_env.data.text_folder import Part, decode_text, digest_of_texts, read_bytes
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 from nas_env.system.files import write_durably
 
@@ -50,9 +51,14 @@ def read_ptb(data_dir: Path, part: Part) -> str:
             f"{path} is not the standard Penn Treebank file: it has {words:,} words and "
             f"{characters:,} characters, expected {WORDS[part]:,} and {CHARACTERS[part]:,}. Delete "
             f"it to download it again, or pass its folder as the dataset to use it as your own "
-            f"text. {OFFLINE_TEXT}"
+            f"text. {offline_hint(TextDataset)}"
         )
     return text
+
+
+def ptb_digest(data_dir: Path) -> str:
+    """Of the bytes of both files, without counting words."""
+    return digest_of_texts(*(read_bytes(ptb_path(data_dir, part)) for part in ("train", "valid")))
 
 
 def ptb_path(data_dir: Path, part: Part) -> Path:
@@ -74,7 +80,7 @@ def ptb_path(data_dir: Path, part: Part) -> Path:
         raise InvalidDatasetError(
             f"The download of {name} from {BASE_URL} is not the published file: its SHA-256 is "
             f"{found}, expected {SHA256[part]}. Try again, or put the file in {path.parent}. "
-            f"{OFFLINE_TEXT}"
+            f"{offline_hint(TextDataset)}"
         )
     write_durably(path, content)
     return path
@@ -90,5 +96,16 @@ def _download(url: str, data_dir: Path) -> bytes:
             f"Penn Treebank was not found and could not be fetched from {url} ({error}). Looked in "
             f"{data_dir}, its ptb/ and its simple-examples/data/ for ptb.train.txt, ptb.valid.txt "
             f"and ptb.test.txt. Put them there, name another folder with --data-dir or "
-            f"NAS_ENV_DATA, or connect to a network. {OFFLINE_TEXT}"
+            f"NAS_ENV_DATA, or connect to a network. {offline_hint(TextDataset)}"
         ) from error
+
+
+DATASET = TextDataset(
+    name="ptb",
+    env="NAS-PTB-v0",
+    train=partial(read_ptb, part="train"),
+    valid=partial(read_ptb, part="valid"),
+    held_out=partial(read_ptb, part="test"),
+    digest=ptb_digest,
+    closed_vocabulary=True,
+)

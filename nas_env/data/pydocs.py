@@ -6,10 +6,11 @@ text differs between versions of Python, hence so does the data-set digest.
 """
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 
-from nas_env.data.offline import OFFLINE_TEXT
-from nas_env.data.text_files import Part
+from nas_env.data.datasets import TextDataset, offline_hint
+from nas_env.data.text_folder import Part
 from nas_env.errors import DatasetNotFoundError
 
 VALID_TOPICS = slice(2, None, 10)
@@ -19,7 +20,7 @@ _RULE = re.compile(r"([^\w\s])\1{3,}")  # the ****** under a heading
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
-def read_pydocs(part: Part) -> str:
+def read_pydocs(data_dir: Path, part: Part) -> str:
     """One part: a paragraph a line, lower case, words and punctuation apart by one space.
 
     Raises:
@@ -56,6 +57,21 @@ def _topics() -> dict[str, str]:
         raise DatasetNotFoundError(
             "This Python was installed without pydoc_data.topics, the text of dataset='pydocs' "
             f"({error}). Install the full standard library, or name another data set. "
-            f"{OFFLINE_TEXT}"
+            f"{offline_hint(TextDataset)}"
         ) from error
     return topics
+
+
+DATASET = TextDataset(
+    name="pydocs",
+    env="NAS-PyDocs-v0",
+    train=partial(read_pydocs, part="train"),
+    valid=partial(read_pydocs, part="valid"),
+    held_out=partial(read_pydocs, part="test"),
+    recipes={  # 60,000 words, so smaller children and more epochs
+        "paper": {"parameter_budget": 2_000_000},
+        "fast": {"hidden_size": 128, "batch_size": 20, "epochs": 12, "constant_epochs": 12},
+        "quick": {"epochs": 2, "constant_epochs": 2, "vocabulary_size": 1000},
+    },
+    offline=True,
+)

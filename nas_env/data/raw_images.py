@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_env.errors import InvalidDatasetError
+
 
 @dataclass(frozen=True)
 class RawImages:
@@ -19,6 +21,28 @@ class RawImages:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check that these can be trained on, whoever read them.
+
+        Raises:
+            InvalidDatasetError: naming what is wrong.
+        """
+        images, labels = np.asarray(self.images), np.asarray(self.labels)
+        wrong = None
+        if images.dtype != np.uint8 or images.ndim != 4:
+            wrong = f"images are {images.dtype} of shape {images.shape}"
+        elif labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+            wrong = f"{len(images)} images have labels that are {labels.dtype} of {labels.shape}"
+        elif len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
+            wrong = f"labels are {labels.min()} to {labels.max()} for {len(self.classes)} classes"
+        if wrong:
+            raise InvalidDatasetError(
+                f"Images cannot be used: {wrong}. Expected images (n, channels, height, width) "
+                "uint8, and a whole number for each, from 0 to below the number of class names."
+            )
+        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
 
 def balanced_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -5,30 +5,27 @@ line, then a newline. The vocabulary comes from the training text alone. The tes
 reach here: only ``nas_env.data.held_out_text`` reads it.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from nas_env.data import ptb, pydocs
-from nas_env.data.offline import OFFLINE_TEXT
-from nas_env.data.text_files import Part, folder_file, read_bytes, read_text
-from nas_env.errors import ConfigurationError, InvalidDatasetError
-from nas_env.system.folders import data_folder, user_path
+from nas_env.checks import at_least, check_settings
+from nas_env.data.datasets import TextDataset, dataset_of, offline_hint
+from nas_env.data.text_folder import digest_of_texts
+from nas_env.errors import InvalidDatasetError
+from nas_env.system.folders import data_folder
 
 Level = Literal["word", "character"]
 END_OF_LINE: dict[Level, str] = {"word": "<eos>", "character": "\n"}
 UNKNOWN = "<unk>"
 OPEN_LEAST_COUNT = 2
 """A symbol of an open text without a vocabulary limit is kept if it occurs so often."""
-_TOKENISATION = 1
-"""Bumped when the same text would give other tokens: part of every digest."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +42,13 @@ class TextSelection:
     """
 
     level: Level = "word"
-    vocabulary_size: int | None = None
-    train_tokens: int | None = None
-    valid_tokens: int | None = None
+    vocabulary_size: Annotated[int | None, at_least(2)] = None
+    train_tokens: Annotated[int | None, at_least(1)] = None
+    valid_tokens: Annotated[int | None, at_least(1)] = None
 
     def __post_init__(self) -> None:
         """Check every field."""
-        if self.level not in END_OF_LINE:
-            raise ConfigurationError(f"level is {self.level!r}; allowed: 'word', 'character'.")
-        for name, least in (("vocabulary_size", 2), ("train_tokens", 1), ("valid_tokens", 1)):
-            value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < least):
-                raise ConfigurationError(
-                    f"{name} is {value!r}; it must be an integer of at least {least}, or None for "
-                    "no limit."
-                )
+        check_settings(self, "text selection")
 
 
 @dataclass(frozen=True)
@@ -116,13 +105,11 @@ class TextData:
         train: (n,) int64 token ids.
         valid: (m,) int64 token ids.
         vocabulary: their meaning.
-        digest: identity of the source text, as ``text_digest`` gives it.
     """
 
     train: Tensor
     valid: Tensor
     vocabulary: Vocabulary
-    digest: str
 
     def to(self, device: torch.device) -> "TextData":
         """The same data, resident on ``device``."""
@@ -130,12 +117,14 @@ class TextData:
 
 
 def load_text(
-    dataset: str, data_dir: str | Path | None = None, selection: TextSelection | None = None
+    dataset: str | TextDataset,
+    data_dir: str | Path | None = None,
+    selection: TextSelection | None = None,
 ) -> TextData:
     """Read a text, build its vocabulary, and reduce it to what ``selection`` asks for.
 
     Args:
-        dataset: ``"ptb"``, ``"pydocs"``, or a folder with ``*.train.txt`` and ``*.valid.txt``.
+        dataset: a name, a folder with ``*.train.txt`` and ``*.valid.txt``, or a row.
         data_dir: where downloaded data sets live (default: ``data_folder()``).
         selection: level and sizes; all words by default.
 
@@ -144,38 +133,27 @@ def load_text(
         InvalidDatasetError: there, but damaged or not usable.
     """
     selection = selection or TextSelection()
-    train = split_symbols(read_part(dataset, data_dir, "train"), selection.level)
-    valid = split_symbols(read_part(dataset, data_dir, "valid"), selection.level)
-    vocabulary = build_vocabulary(train, selection, closed=dataset == "ptb")
+    row = dataset_of(TextDataset, dataset)
+    train, valid = (split_symbols(text, selection.level) for text in _read(row, data_dir))
+    vocabulary = build_vocabulary(train, selection, row.closed_vocabulary)
     return TextData(
         train=vocabulary.encode(train[: selection.train_tokens]),
         valid=vocabulary.encode(valid[: selection.valid_tokens]),
         vocabulary=vocabulary,
-        digest=text_digest(dataset, data_dir),
     )
 
 
-def text_digest(dataset: str, data_dir: str | Path | None = None) -> str:
+def text_digest(dataset: str | TextDataset, data_dir: str | Path | None = None) -> str:
     """Identity of the training and validation text, without encoding it.
 
     Raises:
         DatasetNotFoundError: neither on disk nor downloadable.
         InvalidDatasetError: there, but not usable.
     """
-    parts: tuple[Part, Part] = ("train", "valid")
-    hashed = hashlib.sha256(str(_TOKENISATION).encode())
-    for part in parts:
-        hashed.update(hashlib.sha256(_part_bytes(dataset, data_dir, part)).digest())
-    return f"text-{hashed.hexdigest()[:32]}"
-
-
-def read_part(dataset: str, data_dir: str | Path | None, part: Part) -> str:
-    """The text of one part of a data set. A search asks for ``"train"`` and ``"valid"`` only."""
-    if dataset == "pydocs":
-        return pydocs.read_pydocs(part)
-    if dataset == "ptb":
-        return ptb.read_ptb(data_folder(data_dir), part)
-    return read_text(folder_file(user_path(dataset), part))
+    row = dataset_of(TextDataset, dataset)
+    if row.digest is not None:
+        return row.digest(data_folder(data_dir))
+    return digest_of_texts(*(text.encode() for text in _read(row, data_dir)))
 
 
 def split_symbols(text: str, level: Level) -> Sequence[str]:
@@ -206,7 +184,7 @@ def build_vocabulary(
         raise InvalidDatasetError(
             f"The training text has {len(counts.keys() - special)} different "
             f"{selection.level}(s): {sorted(counts)}. A language model needs at least two. "
-            f"{OFFLINE_TEXT}"
+            f"{offline_hint(TextDataset)}"
         )
     least = 1 if closed or selection.vocabulary_size is not None else OPEN_LEAST_COUNT
     kept = [symbol for symbol, count in counts.items() if count >= least or symbol in special]
@@ -219,9 +197,13 @@ def build_vocabulary(
     return Vocabulary(tuple(kept), selection.level)
 
 
-def _part_bytes(dataset: str, data_dir: str | Path | None, part: Part) -> bytes:
-    if dataset == "pydocs":
-        return pydocs.read_pydocs(part).encode()
-    if dataset == "ptb":
-        return read_bytes(ptb.ptb_path(data_folder(data_dir), part))
-    return read_bytes(folder_file(user_path(dataset), part))
+def _read(row: TextDataset, data_dir: str | Path | None) -> tuple[str, str]:
+    """Training and validation text."""
+    folder = data_folder(data_dir)
+    texts = row.train(folder), row.valid(folder)
+    for text in texts:
+        if not isinstance(text, str):
+            raise InvalidDatasetError(
+                f"The reader of {row.name} gave {type(text).__name__}; it must return text (str)."
+            )
+    return texts

@@ -29,8 +29,8 @@ from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.reward import Reward, identity
 from nas_env.rendering.shapes import Pixels
-from nas_env.rendering.text import draw_tokens
 from nas_env.space.layout import SearchSpace
+from nas_env.tasks.drawing import draw_tokens
 
 Observation = dict[str, Any]
 
@@ -272,7 +272,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         return f"{drawing}\n{self._outcome()}".rstrip("\n")
 
     def _frame(self) -> Pixels:
-        from nas_env.rendering.figure import draw_tokens_figure  # nobody else needs Pillow
+        from nas_env.tasks.drawing import draw_tokens_figure  # nobody else needs Pillow
 
         tokens = self._tokens[: self._position].tolist()
         outcome = self._outcome()

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from nas_env.checks import above, below
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
-from nas_env.errors import ConfigurationError
-from nas_env.evaluation.evaluation import MetricName
-from nas_env.evaluation.evaluator import Task
 from nas_env.evaluation.reward import Reward, inverse_square
 from nas_env.space.cell import CellSpace
+from nas_env.tasks.cell_kind import CellKind
+from nas_env.tasks.kinds import CELL
 
 
 @dataclass(frozen=True)
@@ -24,26 +24,13 @@ class CellSettings(ChildSettings):
         reward_constant: c in the reward c / perplexity^2.
     """
 
-    metric_name: ClassVar[MetricName] = "perplexity"
-    recipes: ClassVar[tuple[str, ...]] = (
-        *("paper", "fast", "quick"),
-        *("zaremba_small", "zaremba_medium", "character"),
-    )
+    kind: ClassVar[CellKind] = CELL
 
-    dataset: str = "pydocs"
+    dataset: str = CELL.offline_dataset
     base_number: int = 8
     combinations: tuple[str, ...] = ("add", "elem_mult")
     activations: tuple[str, ...] = ("identity", "tanh", "sigmoid", "relu")
-    reward_constant: float = 80.0
-
-    def __post_init__(self) -> None:
-        """Check what the space cannot."""
-        super().__post_init__()
-        if not isinstance(self.reward_constant, int | float) or not 0 < self.reward_constant < 1e9:
-            raise ConfigurationError(
-                f"reward_constant is {self.reward_constant!r}; it must be a positive number, 80 in "
-                f"the paper."
-            )
+    reward_constant: Annotated[float, above(0), below(1e9)] = 80.0
 
     def search_space(self) -> CellSpace:
         """The space these settings describe.
@@ -52,12 +39,6 @@ class CellSettings(ChildSettings):
             ConfigurationError: settings that give no space.
         """
         return CellSpace(self.base_number, self.combinations, self.activations)
-
-    def make_task(self) -> Task:
-        """Training on text; see ``LanguageTask``."""
-        from nas_env.tasks.language_task import LanguageTask
-
-        return LanguageTask(self.dataset, self.data_dir, self.recipe, self.device)
 
     def reward(self) -> Reward:
         """C / perplexity^2 (section 4.2)."""

@@ -1,17 +1,17 @@
 """The paper's convolutional environments: keyword arguments -> space, data, training, reward."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from nas_env.checks import at_least, require
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
-from nas_env.errors import ConfigurationError
-from nas_env.evaluation.evaluation import MetricName
-from nas_env.evaluation.evaluator import Task
 from nas_env.evaluation.reward import Reward, cubed
 from nas_env.space.conv import ConvSpace
 from nas_env.space.layer_types import LayerTypesSpace
-from nas_env.space.layered import LayeredSpace
+from nas_env.space.layered import Choices, LayeredSpace, Places
+from nas_env.tasks.conv_kind import ConvKind
+from nas_env.tasks.kinds import CONV
 
 DEEPEST = 20  # layers; the depth that the paper's schedule ends with (section 4.1)
 
@@ -32,26 +32,18 @@ class ConvSettings(ChildSettings):
         layer_types: also choose a type for each layer, and the learning rate.
     """
 
-    metric_name: ClassVar[MetricName] = "accuracy"
-    recipes: ClassVar[tuple[str, ...]] = ("paper", "fast", "quick")
+    kind: ClassVar[ConvKind] = CONV
 
-    dataset: str = "digits"
-    num_layers: int = 6
-    max_layers: int | None = None
-    filters: tuple[int, ...] = (24, 36, 48, 64)
-    filter_sizes: tuple[int, ...] = (1, 3, 5, 7)
-    strides: tuple[int, ...] = (1,)
+    dataset: str = CONV.offline_dataset
+    num_layers: Annotated[int, at_least(1)] = 6
+    max_layers: Annotated[int | None, at_least(1)] = None
+    filters: Choices = (24, 36, 48, 64)
+    filter_sizes: Choices = (1, 3, 5, 7)
+    strides: Choices = (1,)
     skip_connections: bool = True
-    block_size: int = 1
-    pool_after: tuple[int, ...] = ()
+    block_size: Annotated[int, at_least(1)] = 1
+    pool_after: Places = ()
     layer_types: bool = False
-
-    def __post_init__(self) -> None:
-        """Check what the space cannot."""
-        super().__post_init__()
-        for name in ("skip_connections", "layer_types"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigurationError(f"{name} is {getattr(self, name)!r}; use True or False.")
 
     def search_space(self) -> LayeredSpace:
         """The space these settings describe.
@@ -61,7 +53,7 @@ class ConvSettings(ChildSettings):
         """
         deepest = self.max_layers
         if deepest is None:
-            deepest = max(DEEPEST, self.num_layers) if isinstance(self.num_layers, int) else DEEPEST
+            deepest = max(DEEPEST, self.num_layers)
         if self.layer_types:
             self._check_layer_types()
             return LayerTypesSpace(
@@ -84,19 +76,10 @@ class ConvSettings(ChildSettings):
         )
 
     def _check_layer_types(self) -> None:
-        fixed = {"block_size": 1, "pool_after": ()}
-        for name, value in fixed.items():
-            if getattr(self, name) != value:
-                raise ConfigurationError(
-                    f"{name} is {getattr(self, name)!r}; with layer types, poolings are layers and "
-                    f"there are no blocks: leave {name} out."
-                )
-
-    def make_task(self) -> Task:
-        """Training on images; see ``ImageTask``."""
-        from nas_env.tasks.image_task import ImageTask
-
-        return ImageTask(self.dataset, self.data_dir, self.recipe, self.device)
+        for name, value in (("block_size", 1), ("pool_after", ())):
+            given = getattr(self, name)
+            allowed = f"{value}, or left out, with layer types: poolings are layers there"
+            require(given == value, name, given, allowed)
 
     def reward(self) -> Reward:
         """Accuracy cubed (section 4.1)."""

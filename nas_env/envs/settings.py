@@ -8,18 +8,23 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, TypeVar
+from importlib import import_module
+from typing import Annotated, Any, ClassVar, TypeVar
 
+import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
+from nas_env.checks import at_least, check_settings, matching, require
 from nas_env.envs.lazy_evaluator import LazyEvaluator
-from nas_env.errors import ConfigurationError, UnknownArgumentError
+from nas_env.errors import UnknownArgumentError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction, Task
 from nas_env.evaluation.factory import EXECUTORS, make_evaluator
 from nas_env.evaluation.reward import Reward
 from nas_env.space.layout import SearchSpace
 from nas_env.system.machine import available_cores
+from nas_env.tasks.kind import Family, Kind
 
 SettingsT = TypeVar("SettingsT", bound="ChildSettings")
 
@@ -28,8 +33,8 @@ SettingsT = TypeVar("SettingsT", bound="ChildSettings")
 class ChildSettings(ABC):
     """How and where children are trained: arguments of every id.
 
-    A family of ids (convolutional networks, cells) adds the arguments of its search space, and says
-    which space, task, metric and reward belong together.
+    A family of ids (convolutional networks, cells) names its kind of child, which has metric, task
+    and recipes, and adds the arguments of its search space and the reward.
 
     Attributes:
         recipe: name (``"paper"``, ``"fast"``, ``"quick"``), dict of changes, or recipe.
@@ -43,48 +48,53 @@ class ChildSettings(ABC):
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
     """
 
-    metric_name: ClassVar[MetricName]
-    recipes: ClassVar[tuple[str, ...]]  # the names of the family's recipes
+    kind: ClassVar[Kind[Any]]
 
     recipe: Any = "quick"
-    dataset: str = ""
+    dataset: Annotated[str, matching(bool, "that names a data set or a folder")] = ""
     data_dir: str | None = None
     evaluator: str | MetricFunction | Evaluator | None = None
-    workers: int | None = None
+    workers: Annotated[int | None, at_least(1)] = None
     store: str | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        """Check every field."""
+        check_settings(self)
         self._check_evaluator()
         name = self.recipe.get("name", "quick") if isinstance(self.recipe, dict) else self.recipe
         known = name in self.recipes if isinstance(name, str) else hasattr(name, "digest")
-        if not known:
-            raise ConfigurationError(
-                f"recipe is {name!r}; allowed: {', '.join(map(repr, self.recipes))}, or a dict of "
-                f"changes to one of them, such as {{'name': 'quick', 'epochs': 2}}."
-            )
-        if not isinstance(self.dataset, str) or not self.dataset:
-            raise ConfigurationError(
-                f"dataset is {self.dataset!r}; it must be the name of a data set, or a folder."
-            )
-        for field in ("data_dir", "store", "device"):
-            value = getattr(self, field)
-            if not isinstance(value, str) and (value is not None or field == "device"):
-                allowed = "'auto', 'cpu' or 'cuda'" if field == "device" else "a path or None"
-                raise ConfigurationError(f"{field} is {value!r}; it must be {allowed}.")
-        if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
-            raise ConfigurationError(
-                f"workers is {self.workers!r}; it must be at least 1, or None for all cores."
-            )
+        allowed = f"one of {', '.join(map(repr, self.recipes))}"
+        changes = "a dict of changes to one of them, such as {'name': 'quick', 'epochs': 2}"
+        require(known, "recipe", name, f"{allowed}, or {changes}")
 
     def _check_evaluator(self) -> None:
-        if self.evaluator is None or self.evaluator in EXECUTORS:
-            return
-        if not callable(self.evaluator) and not hasattr(self.evaluator, "evaluate"):
-            raise ConfigurationError(
-                f"evaluator is {self.evaluator!r}; allowed: {', '.join(map(repr, EXECUTORS))}, a "
-                f"callable (architecture, seed) -> metric, or an Evaluator."
-            )
+        given = self.evaluator
+        known = given is None or (isinstance(given, str) and given in EXECUTORS)
+        names = ", ".join(map(repr, EXECUTORS))
+        others = "a callable (architecture, seed) -> metric, or an Evaluator"
+        called = callable(given) or hasattr(given, "evaluate")
+        require(known or called, "evaluator", given, f"one of {names}, {others}")
+
+    @property
+    def metric_name(self) -> MetricName:
+        """What children are measured by."""
+        return self.kind.metric_name
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Names of recipes."""
+        return self.kind.recipes
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether children were trained beforehand, so that nothing is trained."""
+        return False
+
+    @property
+    def family(self) -> Family:
+        """Of presets for a search; ``"other"`` where nothing is trained."""
+        return "other" if self.looks_up else self.kind.family
 
     @classmethod
     def of(cls: type[SettingsT], arguments: Mapping[str, Any]) -> SettingsT:
@@ -113,9 +123,9 @@ class ChildSettings(ABC):
             ConfigurationError: settings that give no space.
         """
 
-    @abstractmethod
     def make_task(self) -> Task:
         """How a child is trained; nothing is loaded yet."""
+        return self.kind.make_task(self.dataset, self.data_dir, self.recipe, self.device)
 
     @abstractmethod
     def reward(self) -> Reward:
@@ -138,6 +148,29 @@ class ChildSettings(ABC):
             return self
         workers = self.workers or max(1, min(num_envs, available_cores()))
         return replace(self, evaluator="process", workers=workers)
+
+
+def settings_of(env: str | EnvSpec) -> type[ChildSettings] | None:
+    """The keyword arguments of an environment, as their class; None for one that is not of ours.
+
+    ``settings_of(id).of(spec.kwargs)`` tells data set, kind of child, family of presets and whether
+    children are looked up, without making the environment.
+
+    Args:
+        env: an id, perhaps ``module:id``, or its specification.
+
+    Raises:
+        gymnasium.error.Error: there is no such id.
+    """
+    if isinstance(env, str):
+        module, _, name = env.rpartition(":")
+        if module:
+            import_module(module)
+        env = gym.spec(name)
+    entry = env.entry_point
+    made = load_env_creator(entry) if isinstance(entry, str) else entry
+    found = getattr(made, "settings_type", None)
+    return found if isinstance(found, type) and issubclass(found, ChildSettings) else None
 
 
 def _frozen(value: Any) -> Any:

@@ -1,18 +1,20 @@
 """Environments on a complete table: every child was trained beforehand, an episode looks it up."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from nas_env.checks import matching
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Evaluator, Task
 from nas_env.evaluation.reward import Reward, cubed, identity, inverse_square
-from nas_env.space.conv import ConvSpace
 from nas_env.space.layout import SearchSpace
 from nas_env.tables.file import read_table
 from nas_env.tables.table import TableEvaluator
+from nas_env.tasks.conv_kind import ConvKind
+from nas_env.tasks.kinds import CONV, kind_of_space
 
 TRAINED_BEFOREHAND = "table"
 REWARDS: dict[MetricName, Reward] = {
@@ -34,23 +36,25 @@ class TableSettings(ChildSettings):
         table: name of a table that comes with the package, or the path of a file.
     """
 
-    metric_name: ClassVar[MetricName] = "accuracy"
-    recipes: ClassVar[tuple[str, ...]] = (TRAINED_BEFOREHAND, "paper", "fast", "quick")
+    kind: ClassVar[ConvKind] = CONV
 
     recipe: Any = TRAINED_BEFOREHAND
-    dataset: str = "digits"
-    table: str = "digits"
+    dataset: str = CONV.offline_dataset
+    table: Annotated[str, matching(bool, "that names a table or a file")] = "digits"
 
     def __post_init__(self) -> None:
         """Check what the base cannot."""
         super().__post_init__()
-        if not isinstance(self.table, str) or not self.table:
-            raise ConfigurationError(f"table is {self.table!r}; it must be a name or a path.")
-        if self.looks_up and self.dataset != "digits":
+        if self.looks_up and self.dataset != type(self).dataset:
             raise ConfigurationError(
                 f"dataset is {self.dataset!r}, but recipe 'table' looks children up in the table "
                 f"{self.table!r}. Name another table, or train: recipe='quick'."
             )
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Those of the kind, and ``"table"``."""
+        return (TRAINED_BEFOREHAND, *super().recipes)
 
     @property
     def looks_up(self) -> bool:
@@ -58,24 +62,22 @@ class TableSettings(ChildSettings):
         return bool(self.recipe == TRAINED_BEFOREHAND)
 
     @property
-    def measured(self) -> MetricName:
+    def metric_name(self) -> MetricName:
         """The metric of the children."""
-        return read_table(self.table).metric_name if self.looks_up else "accuracy"
+        return read_table(self.table).metric_name if self.looks_up else super().metric_name
 
     def search_space(self) -> SearchSpace[Any]:
         """The table's space."""
         return read_table(self.table).search_space
 
     def make_task(self) -> Task:
-        """Training on images; see ``ImageTask``."""
-        from nas_env.tasks.image_task import ImageTask
-
-        if not isinstance(self.search_space(), ConvSpace):
+        """Training by the recipe."""
+        if kind_of_space(self.search_space()) is not self.kind:
             raise ConfigurationError(
                 f"The table {self.table!r} is not of networks that can be trained on images: leave "
                 "recipe out to look its members up."
             )
-        return ImageTask(self.dataset, self.data_dir, self.recipe, self.device)
+        return super().make_task()
 
     def make_evaluator(self) -> Evaluator:
         """The table, or what trains by the recipe."""
@@ -89,7 +91,7 @@ class TableSettings(ChildSettings):
 
     def reward(self) -> Reward:
         """That of the other ids with the same metric."""
-        return REWARDS[self.measured]
+        return REWARDS[self.metric_name]
 
 
 class TableEnv(TaskEnv):
@@ -159,18 +161,8 @@ class TableEnv(TaskEnv):
 
     settings_type = TableSettings
 
-    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
-        super().__init__(render_mode=render_mode, **arguments)
-        assert isinstance(self.settings, TableSettings)
-        self.metric_name = self.settings.measured
-
 
 class TableVectorEnv(TaskVectorEnv):
     """`TableEnv` for `gym.make_vec`; see `TaskVectorEnv` for what differs."""
 
     settings_type = TableSettings
-
-    def __init__(self, num_envs: int = 1, **arguments: Any) -> None:
-        super().__init__(num_envs, **arguments)
-        assert isinstance(self.settings, TableSettings)
-        self.metric_name = self.settings.measured

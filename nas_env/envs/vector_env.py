@@ -32,8 +32,8 @@ from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.reward import Reward, identity
 from nas_env.rendering.shapes import Pixels
-from nas_env.rendering.text import draw_tokens
 from nas_env.space.layout import SearchSpace
+from nas_env.tasks.drawing import draw_tokens
 
 Observations = dict[str, NDArray[Any]]
 Infos = dict[str, Any]
@@ -206,7 +206,7 @@ class ArchitectureVectorEnv(Base):
             )
         ]
         if self.render_mode == "rgb_array":
-            from nas_env.rendering.figure import draw_tokens_figure  # nobody else needs Pillow
+            from nas_env.tasks.drawing import draw_tokens_figure  # nobody else needs Pillow
 
             return tuple(draw_tokens_figure(self.search_space, *one).array() for one in written)
         drawings = tuple(draw_tokens(self.search_space, *one) for one in written)

@@ -50,9 +50,10 @@ class Job:
 class Task(Protocol):
     """How to train a child: data set + recipe + device. Picklable, and cheap to construct.
 
-    The process executor also looks for two optional attributes: ``time_limit_s`` (of the task or of
-    its ``recipe``), after which it stops a child that does not stop itself, and
-    ``suggested_workers``, the number of processes where the user names none.
+    The process executor also looks for three optional attributes: ``time_limit_s`` (of the task or
+    of its ``recipe``), after which it stops a child that does not stop itself;
+    ``suggested_workers``, the number of processes where the user names none; and ``cost(job)``, by
+    which the largest children of a batch start first.
     """
 
     @property

@@ -5,6 +5,7 @@ For a user's own search space, of which nothing else is known; also any text, li
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nas_env.rendering.picture import Picture, sheet
 from nas_env.rendering.shapes import (
@@ -19,6 +20,7 @@ from nas_env.rendering.shapes import (
     fitted,
     text_width,
 )
+from nas_env.space.layout import SearchSpace
 
 WIDTH, MARGIN, HEAD, FOOT = 640.0, 20.0, 44.0, 40.0
 TAG, ROW, GAP = 24.0, 34.0, 8.0
@@ -80,6 +82,23 @@ def _tag(box: Box, words: str, number: int, choice: Choice) -> list[Item]:
         Box(*place, fill, SOFT if choice.current else FAINT, 1.0, 12, dashed=open_),
         centred(box, words, 12, SOFT),
     ]
+
+
+def positions_picture(
+    space: SearchSpace[Any], tokens: Sequence[int], num_layers: int, footer: str
+) -> Picture:
+    """The tokens of any space, finished or not, each position as a choice."""
+    positions = space.layout[: space.length(num_layers)]
+    choices = [
+        Choice(
+            f"{position.name} {position.layer}" if position.layer else position.name,
+            tuple(str(option) for option in position.options),
+            tokens[index] if index < len(tokens) else None,
+            index == len(tokens),
+        )
+        for index, position in enumerate(positions)
+    ]
+    return choice_picture(f"{len(tokens)} of {len(positions)} tokens chosen", choices, footer)
 
 
 def text_picture(text: str) -> Picture:

@@ -7,12 +7,13 @@ that a field added later does not change the keys of stored results. Choices are
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from nas_env.errors import InvalidArchitectureError
+from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.choices import ChoiceArchitecture
 from nas_env.space.conv_architecture import (
     BatchNormalisation,
@@ -41,16 +42,27 @@ def architecture_from_json(data: Mapping[str, Any]) -> Architecture:
             f"An architecture is a JSON object with a 'kind', got {_shortened(data)}."
         )
     kind = data.get("kind")
-    if kind == "conv":
-        return _conv_from_json(data)
-    if kind == "choice":
-        return ChoiceArchitecture.from_json(data)
-    if kind == "cell":
-        from nas_env.space.cell_architecture import CellArchitecture
+    reader = READERS.get(kind) if isinstance(kind, str) else None
+    if reader is None:
+        raise InvalidArchitectureError(
+            f"The architecture's 'kind' is {kind!r}; allowed: {', '.join(map(repr, READERS))}."
+        )
+    return reader(data)
 
-        return CellArchitecture.from_json(data)
+
+def as_architecture(given: object) -> Architecture:
+    """An architecture as it is, or read from its JSON as a dict.
+
+    Raises:
+        InvalidArchitectureError: anything else.
+    """
+    if isinstance(given, Architecture):
+        return given
+    if isinstance(given, Mapping):
+        return architecture_from_json(given)
     raise InvalidArchitectureError(
-        f"The architecture's 'kind' is {kind!r}; allowed: 'conv', 'cell', 'choice'."
+        f"Expected an architecture or its JSON as a dict, got {type(given).__name__}; read a file "
+        "with nas_env.load_architecture."
     )
 
 
@@ -132,3 +144,11 @@ def _numbers(name: str, value: object) -> tuple[int, ...]:
 def _shortened(value: object, limit: int = 80) -> str:
     text = repr(value)
     return text if len(text) <= limit else text[:limit] + "..."
+
+
+READERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
+    "conv": _conv_from_json,
+    "cell": CellArchitecture.from_json,
+    "choice": ChoiceArchitecture.from_json,
+}
+"""``"kind"`` -> what reads such an architecture; ``nas_env.register_kind`` adds to it."""

@@ -12,9 +12,11 @@ as the DenseNet that the paper compares it with.
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
+from nas_env.checks import at_least, checked
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution, Layer
-from nas_env.space.layered import Depth, LayeredSpace, Options, positive_integer, positive_integers
+from nas_env.space.layered import Choices, Depth, LayeredSpace, Options, Places
 
 
 class ConvSpace(LayeredSpace):
@@ -51,17 +53,16 @@ class ConvSpace(LayeredSpace):
         block_size: int = 1,
         pool_after: Sequence[int] = (),
     ) -> None:
-        sizes = positive_integers("filter_sizes", filter_sizes)
-        self._strides = positive_integers("strides", strides)
-        positive_integer("block_size", block_size)
+        sizes = checked("filter_sizes", filter_sizes, Choices)
+        self._strides = checked("strides", strides, Choices)
+        checked("block_size", block_size, Annotated[int, at_least(1)])
         self.block_size = block_size
-        poolings = positive_integers("pool_after", pool_after) if pool_after else ()
-        self.pool_after = tuple(sorted(poolings))
+        self.pool_after = tuple(sorted(checked("pool_after", pool_after, Places)))
         depth = Depth(num_layers, max_layers, min_layers)
         fields: list[tuple[str, Options]] = [("filter_height", sizes), ("filter_width", sizes)]
         if len(self._strides) > 1:
             fields += [("stride_height", self._strides), ("stride_width", self._strides)]
-        fields.append(("filters", positive_integers("filters", filters)))
+        fields.append(("filters", checked("filters", filters, Choices)))
         super().__init__((), fields, depth, skip_connections)
 
     def _layer_choices(self) -> int:

@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_env.checks import checked
 from nas_env.errors import InvalidArchitectureError
 from nas_env.space.conv_architecture import (
     BatchNormalisation,
@@ -23,12 +24,12 @@ from nas_env.space.conv_architecture import (
     PoolingOperation,
 )
 from nas_env.space.layered import (
+    Choices,
     Depth,
     LayeredSpace,
+    Odd,
     Options,
-    odd_integers,
-    positive_floats,
-    positive_integers,
+    Rates,
 )
 from nas_env.space.layout import Option
 
@@ -42,6 +43,10 @@ LAYER_TYPES = (
 _CONVOLUTION, _MAX_POOL, _AVERAGE_POOL, _CONTRAST, _BATCH_NORM = range(5)
 _POOLINGS = (_MAX_POOL, _AVERAGE_POOL)
 _OPERATIONS: dict[int, PoolingOperation] = {_MAX_POOL: "max", _AVERAGE_POOL: "average"}
+
+
+def _floats(name: str, values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(map(float, checked(name, values, Rates)))
 
 
 class LayerTypesSpace(LayeredSpace):
@@ -85,8 +90,8 @@ class LayerTypesSpace(LayeredSpace):
         epsilons: Sequence[float] = (1e-5, 1e-3),
         learning_rates: Sequence[float] = (0.025, 0.05, 0.1, 0.2),
     ) -> None:
-        sizes = positive_integers("filter_sizes", filter_sizes)
-        self._strides = positive_integers("strides", strides)
+        sizes = checked("filter_sizes", filter_sizes, Choices)
+        self._strides = checked("strides", strides, Choices)
         stride_fields: list[tuple[str, Options, tuple[int, ...]]] = [
             ("stride_height", self._strides, (_CONVOLUTION,)),
             ("stride_width", self._strides, (_CONVOLUTION,)),
@@ -95,15 +100,15 @@ class LayerTypesSpace(LayeredSpace):
             ("filter_height", sizes, (_CONVOLUTION,)),
             ("filter_width", sizes, (_CONVOLUTION,)),
             *(stride_fields if len(self._strides) > 1 else []),
-            ("filters", positive_integers("filters", filters), (_CONVOLUTION,)),
-            ("pool_size", positive_integers("pool_sizes", pool_sizes), _POOLINGS),
-            ("pool_stride", positive_integers("pool_strides", pool_strides), _POOLINGS),
-            ("window", odd_integers("windows", windows), (_CONTRAST,)),
-            ("epsilon", positive_floats("epsilons", epsilons), (_BATCH_NORM,)),
+            ("filters", checked("filters", filters, Choices), (_CONVOLUTION,)),
+            ("pool_size", checked("pool_sizes", pool_sizes, Choices), _POOLINGS),
+            ("pool_stride", checked("pool_strides", pool_strides, Choices), _POOLINGS),
+            ("window", checked("windows", windows, Odd), (_CONTRAST,)),
+            ("epsilon", _floats("epsilons", epsilons), (_BATCH_NORM,)),
         ]
         self._owners = {name: types for name, _, types in fields}
         super().__init__(
-            [("learning_rate", positive_floats("learning_rates", learning_rates))],
+            [("learning_rate", _floats("learning_rates", learning_rates))],
             [("layer_type", LAYER_TYPES), *((name, options) for name, options, _ in fields)],
             Depth(num_layers, max_layers, min_layers),
             skip_connections,

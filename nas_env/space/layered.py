@@ -8,13 +8,31 @@ input reads the image (Fig. 7).
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from nas_env.checks import (
+    above,
+    at_least,
+    check_settings,
+    checked,
+    different,
+    matching,
+    require,
+    some,
+)
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
 from nas_env.space.conv_architecture import ConvArchitecture, Layer
 from nas_env.space.layout import Option, Position, SearchSpace
 
+_ODD = matching(lambda value: value % 2 == 1, "that are odd")
 Options = tuple[Option, ...]
+Choices = Annotated[tuple[Annotated[int, at_least(1)], ...], some, different]
+"""What a search space may choose from."""
+Places = Annotated[tuple[Annotated[int, at_least(1)], ...], different]
+"""Layers, none of them perhaps."""
+Rates = Annotated[tuple[Annotated[float, above(0)], ...], some, different]
+Odd = Annotated[tuple[Annotated[int, at_least(1), _ODD], ...], some, different]
+"""Sides of windows that have a centre."""
 MOST_LAYERS = 100
 """5,250 tokens; the paper's deepest network has 39 layers. A thousand would take half a million."""
 
@@ -23,24 +41,22 @@ MOST_LAYERS = 100
 class Depth:
     """How many layers: of an episode by default, and the range an episode may ask for."""
 
-    num_layers: int = 6
-    max_layers: int = 20
-    min_layers: int = 1
+    num_layers: Annotated[int, at_least(1)] = 6
+    max_layers: Annotated[int, at_least(1)] = 20
+    min_layers: Annotated[int, at_least(1)] = 1
 
     def __post_init__(self) -> None:
-        for name in ("num_layers", "max_layers", "min_layers"):
-            positive_integer(name, getattr(self, name))
+        """Check every field."""
+        check_settings(self)
         deepest = max(self.num_layers, self.max_layers)
         if deepest > MOST_LAYERS:
             raise ConfigurationError(
                 f"num_layers and max_layers must be at most {MOST_LAYERS}, got {deepest}: the "
                 "tokens of skip connections grow with the square of the depth."
             )
-        if not self.min_layers <= self.num_layers <= self.max_layers:
-            raise ConfigurationError(
-                f"num_layers is {self.num_layers}; it must lie between min_layers "
-                f"({self.min_layers}) and max_layers ({self.max_layers})."
-            )
+        ends = f"min_layers ({self.min_layers}) to max_layers ({self.max_layers})"
+        inside = self.min_layers <= self.num_layers <= self.max_layers
+        require(inside, "num_layers", self.num_layers, ends)
 
 
 class LayeredSpace(SearchSpace[ConvArchitecture]):
@@ -94,7 +110,7 @@ class LayeredSpace(SearchSpace[ConvArchitecture]):
     def _depth(self, num_layers: int | None) -> int:
         if num_layers is None:
             return self.num_layers
-        positive_integer("num_layers", num_layers)
+        checked("num_layers", num_layers, Annotated[int, at_least(1)])
         if not self.min_layers <= num_layers <= self.max_layers:
             raise ConfigurationError(
                 f"num_layers is {num_layers}; this space allows {self.min_layers} to "
@@ -208,38 +224,3 @@ class LayeredSpace(SearchSpace[ConvArchitecture]):
             raise InvalidArchitectureError(
                 f"The architecture's {name} is {value}; this space fixes it to {expected}."
             )
-
-
-def positive_integer(name: str, value: object) -> None:
-    """Raise ``ConfigurationError`` unless ``value`` is an int of at least 1."""
-    if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{name} is {value!r}; it must be a positive integer.")
-
-
-def positive_integers(name: str, values: Sequence[int]) -> tuple[int, ...]:
-    """A non-empty list of different positive integers as a tuple, else ``ConfigurationError``."""
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        raise ConfigurationError(f"{name} is {values!r}; give a non-empty list of integers.")
-    for value in values:
-        positive_integer(f"An entry of {name}", value)
-    if len(set(values)) != len(values):
-        raise ConfigurationError(f"{name} is {list(values)}; its entries must differ.")
-    return tuple(values)
-
-
-def positive_floats(name: str, values: Sequence[float]) -> tuple[float, ...]:
-    """A non-empty list of different positive finite numbers as a tuple of floats."""
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        raise ConfigurationError(f"{name} is {values!r}; give a non-empty list of numbers.")
-    if any(type(v) not in (int, float) or not 0.0 < v < float("inf") for v in values):
-        raise ConfigurationError(f"{name} is {list(values)}; its entries must be positive.")
-    if len(set(values)) != len(values):
-        raise ConfigurationError(f"{name} is {list(values)}; its entries must differ.")
-    return tuple(float(value) for value in values)
-
-
-def odd_integers(name: str, values: Sequence[int]) -> tuple[int, ...]:
-    """``positive_integers`` that are all odd: sides of windows that have a centre."""
-    if any(value % 2 == 0 for value in positive_integers(name, values)):
-        raise ConfigurationError(f"{name} is {list(values)}; its entries must be odd.")
-    return tuple(values)

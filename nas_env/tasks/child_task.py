@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from nas_env.data.datasets import Dataset, dataset_of
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Job
 from nas_env.evaluation.failures import run_safely
@@ -39,41 +40,42 @@ class Data(Protocol):
 
 RecipeT = TypeVar("RecipeT", bound=Recipe)
 DataT = TypeVar("DataT", bound=Data)
+RowT = TypeVar("RowT", bound=Dataset)
 
 
-class ChildTask(ABC, Generic[RecipeT, DataT]):
+class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
     """Implements ``nas_env.evaluation.evaluator.Task``; a subclass says how, for its kind of data.
 
     Args:
-        dataset: name of a data set, or the path of a folder.
+        dataset: name of a data set, the path of a folder, or a row. The task holds the row, so a
+            worker process needs no table that knows it.
         data_dir: where data sets known by name live; None = the default folder.
         recipe: a name, a dict of settings, or a recipe.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
     Raises:
         ConfigurationError: on first use, for a recipe or device that cannot be.
-        DatasetNotFoundError, InvalidDatasetError: from ``key`` and ``prepare``.
+        DatasetNotFoundError: data of another kind; from ``key`` and ``prepare``: not to be had.
+        InvalidDatasetError: from ``key`` and ``prepare``.
     """
+
+    rows: type[RowT]  # of the data sets that it can be given
+    metric_name: MetricName  # what ``run`` measures on the validation data
 
     def __init__(
         self,
-        dataset: str,
+        dataset: str | Path | Dataset,
         data_dir: str | Path | None = None,
         recipe: str | Mapping[str, Any] | RecipeT = "quick",
         device: str = "auto",
     ) -> None:
-        self.dataset = dataset
+        self.dataset: RowT = dataset_of(self.rows, dataset)
         self.data_dir = None if data_dir is None else str(data_dir)
         self.device = device
         self._recipe = recipe
         self._resolved: RecipeT | None = None
         self._key: tuple[str, str] | None = None
         self._data: DataT | None = None
-
-    @property
-    @abstractmethod
-    def metric_name(self) -> MetricName:
-        """What ``run`` measures on the validation data."""
 
     @abstractmethod
     def _resolve(self, recipe: str | Mapping[str, Any] | RecipeT) -> RecipeT:

@@ -1,11 +1,12 @@
 """The task of a convolutional search: train one child on an image data set."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas_env.data.datasets import ImageDataset
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Job
+from nas_env.space.conv_architecture import ConvArchitecture
 from nas_env.tasks.child_task import ChildTask
 
 if TYPE_CHECKING:
@@ -16,22 +17,19 @@ if TYPE_CHECKING:
     from nas_env.training.outcome import TrainingOutcome
 
 
-class ImageTask(ChildTask["ImageRecipe", "ImageData"]):
-    """Images: ``"cifar10"``, ``"digits"`` or the path of an image folder."""
+class ImageTask(ChildTask["ImageRecipe", "ImageData", ImageDataset]):
+    """Images: of a named data set, or of a folder."""
 
-    def __init__(
-        self,
-        dataset: str = "cifar10",
-        data_dir: str | Path | None = None,
-        recipe: "str | Mapping[str, Any] | ImageRecipe" = "quick",
-        device: str = "auto",
-    ) -> None:
-        super().__init__(dataset, data_dir, recipe, device)
+    rows = ImageDataset
+    metric_name: MetricName = "accuracy"  # a fraction
 
-    @property
-    def metric_name(self) -> MetricName:
-        """Validation accuracy, a fraction."""
-        return "accuracy"
+    def cost(self, job: Job) -> int:
+        """Multiply-accumulates on an image of 32x32: which child of a batch is the largest."""
+        if not isinstance(job.architecture, ConvArchitecture):
+            return 0
+        from nas_env.child.conv.cost import conv_cost
+
+        return conv_cost(job.architecture).macs
 
     def _resolve(self, recipe: "str | Mapping[str, Any] | ImageRecipe") -> "ImageRecipe":
         from nas_env.training.image_recipes import image_recipe
@@ -39,9 +37,9 @@ class ImageTask(ChildTask["ImageRecipe", "ImageData"]):
         return image_recipe(recipe, self.dataset)
 
     def _data_digest(self) -> str:
-        from nas_env.data.images import dataset_digest
+        from nas_env.data.images import image_digest
 
-        return dataset_digest(self.dataset, self.data_dir)
+        return image_digest(self.dataset, self.data_dir)
 
     def _load(self) -> "ImageData":
         from nas_env.data.images import load_images

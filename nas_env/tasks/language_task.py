@@ -1,9 +1,9 @@
 """The task of a search for recurrent cells: train one language model on a text."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas_env.data.datasets import TextDataset
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Job
 from nas_env.tasks.child_task import ChildTask
@@ -16,22 +16,11 @@ if TYPE_CHECKING:
     from nas_env.training.outcome import TrainingOutcome
 
 
-class LanguageTask(ChildTask["LanguageRecipe", "TextData"]):
-    """Text: ``"ptb"``, ``"pydocs"``, or a folder with ``*.train.txt`` and ``*.valid.txt``."""
+class LanguageTask(ChildTask["LanguageRecipe", "TextData", TextDataset]):
+    """Text: of a named data set, or of a folder."""
 
-    def __init__(
-        self,
-        dataset: str = "ptb",
-        data_dir: str | Path | None = None,
-        recipe: "str | Mapping[str, Any] | LanguageRecipe" = "quick",
-        device: str = "auto",
-    ) -> None:
-        super().__init__(dataset, data_dir, recipe, device)
-
-    @property
-    def metric_name(self) -> MetricName:
-        """Validation perplexity: lower is better."""
-        return "perplexity"
+    rows = TextDataset
+    metric_name: MetricName = "perplexity"  # lower is better
 
     def _resolve(self, recipe: "str | Mapping[str, Any] | LanguageRecipe") -> "LanguageRecipe":
         from nas_env.training.language_recipes import language_recipe

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from nas_env.child.build import build_child
 from nas_env.child.conv.cost import conv_cost
+from nas_env.child.conv.network import ConvNet
 from nas_env.child.cost import Cost
 from nas_env.data.augment import draw_epoch, evaluation_batch
 from nas_env.data.images import ImageData
@@ -122,9 +122,7 @@ def build_seeded(
     """Build the child on the data's device, its weights a function of ``seed`` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        child = build_child(
-            architecture, image_channels=data.image_shape[0], classes=len(data.classes)
-        )
+        child: nn.Module = ConvNet(architecture, data.image_shape[0], len(data.classes))
     return child.to(data.train_images.device).to(memory_format=numerics.memory_format)
 
 

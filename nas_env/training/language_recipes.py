@@ -8,10 +8,11 @@ day on one GPU, ``quick`` a search of minutes on two CPU cores. ``zaremba_small`
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 
+from nas_env.checks import above, at_least, between, check_settings, one_of, refuse, require
 from nas_env.child.language.dropout import GAL_MEDIUM, ZAREMBA_MEDIUM, LanguageDropout
 from nas_env.child.language.size import (
     MEDIUM_BUDGET,
@@ -20,15 +21,14 @@ from nas_env.child.language.size import (
     check_cell,
     hidden_size_for_budget,
 )
+from nas_env.data.datasets import TextDataset
 from nas_env.data.text import Level, TextSelection
 from nas_env.training.language_numerics import LANGUAGE_NUMERICS, choose_language_numerics
 from nas_env.training.recipe_choice import (
-    changed_recipe,
-    check_kinds,
     check_names,
-    find_recipe,
+    check_reward_epochs,
+    chosen_recipe,
     recipe_digest,
-    require,
 )
 
 Optimiser = Literal["sgd", "adam"]
@@ -76,69 +76,46 @@ class LanguageRecipe:
     """
 
     name: str
-    epochs: int
-    hidden_size: int | None = None
-    parameter_budget: int | None = None
-    reward_epochs: int = 1
+    epochs: Annotated[int, at_least(1)]
+    hidden_size: Annotated[int | None, at_least(1)] = None
+    parameter_budget: Annotated[int | None, at_least(1)] = None
+    reward_epochs: Annotated[int, at_least(1)] = 1
     level: Level = "word"
-    vocabulary_size: int | None = None
-    train_tokens: int | None = None
-    valid_tokens: int | None = None
-    batch_size: int = 20
-    bptt_steps: int = 35
-    evaluation_batch: int = 20
-    layers: int = 2
-    embedding_size: int | None = None
+    vocabulary_size: Annotated[int | None, at_least(2)] = None
+    train_tokens: Annotated[int | None, at_least(1)] = None
+    valid_tokens: Annotated[int | None, at_least(1)] = None
+    batch_size: Annotated[int, at_least(1)] = 20
+    bptt_steps: Annotated[int, at_least(1)] = 35
+    evaluation_batch: Annotated[int, at_least(1)] = 20
+    layers: Annotated[int, at_least(1)] = 2
+    embedding_size: Annotated[int | None, at_least(1)] = None
     tied: bool = False
     dropout: LanguageDropout = field(default_factory=LanguageDropout)
-    init_scale: float = 0.05
+    init_scale: Annotated[float, above(0)] = 0.05
     unigram_bias: bool = False
     optimiser: Optimiser = "sgd"
-    learning_rate: float = 1.0
-    constant_epochs: int = 6
-    decay: float = 1 / 1.2
-    cooldown: float = 0.0
-    clip_norm: float = 5.0
-    weight_decay: float = 0.0
-    numerics: str = "auto"
-    time_limit_s: float | None = None
-    max_parameters: int | None = None
-    max_memory_mb: float | None = None
+    learning_rate: Annotated[float, above(0)] = 1.0
+    constant_epochs: Annotated[int, at_least(1)] = 6
+    decay: Annotated[float, above(0)] = 1 / 1.2
+    cooldown: Annotated[float, between(0, 1)] = 0.0
+    clip_norm: Annotated[float, above(0)] = 5.0
+    weight_decay: Annotated[float, at_least(0)] = 0.0
+    numerics: Annotated[str, one_of("auto", *LANGUAGE_NUMERICS)] = "auto"
+    time_limit_s: Annotated[float | None, above(0)] = None
+    max_parameters: Annotated[int | None, at_least(1)] = None
+    max_memory_mb: Annotated[float | None, above(0)] = None
 
     def __post_init__(self) -> None:
-        """Check the ranges, so that a mistyped recipe fails before any child trains."""
+        """Check every setting, so that a mistyped recipe fails before any child trains."""
         if isinstance(self.dropout, Mapping):
             object.__setattr__(self, "dropout", _dropout(self.dropout))
-        kept = isinstance(self.dropout, LanguageDropout)
-        require(kept, "dropout", self.dropout, "an object such as {'input': 0.2}")
-        check_kinds(self)
-        given = [self.hidden_size, self.parameter_budget]
-        require(
-            given.count(None) == 1,
-            "hidden_size and parameter_budget",
-            tuple(given),
-            "exactly one of them",
-        )
-        for name in _WHOLE:
-            value = getattr(self, name)
-            optional = name in _OPTIONAL and value is None
-            require(
-                optional or (type(value) is int and value >= 1), name, value, "an integer from 1"
-            )
-        allowed = f"1 to epochs ({self.epochs})"
-        require(self.reward_epochs <= self.epochs, "reward_epochs", self.reward_epochs, allowed)
-        for name in ("init_scale", "learning_rate", "decay", "clip_norm"):
-            require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
-        require(0 <= self.cooldown <= 1, "cooldown", self.cooldown, "in [0, 1]")
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
-        optimisers = ("sgd", "adam")
-        require(self.optimiser in optimisers, "optimiser", self.optimiser, "sgd or adam")
-        numerics = ("auto", *LANGUAGE_NUMERICS)
-        require(self.numerics in numerics, "numerics", self.numerics, f"one of {numerics}")
-        for name in ("time_limit_s", "max_memory_mb"):
-            value = getattr(self, name)
-            require(value is None or value > 0, name, value, "None or above 0")
-        self.selection  # noqa: B018 - its checks are the recipe's
+        if not isinstance(self.dropout, LanguageDropout):
+            refuse("dropout", self.dropout, "an object such as {'input': 0.2}", "recipe")
+        check_settings(self, "recipe")
+        check_reward_epochs(self)
+        given = (self.hidden_size, self.parameter_budget)
+        both = "hidden_size and parameter_budget"
+        require(given.count(None) == 1, both, given, "exactly one of them", "recipe")
 
     @property
     def selection(self) -> TextSelection:
@@ -181,21 +158,9 @@ class LanguageRecipe:
         return recipe_digest("language", self)
 
 
-_OPTIONAL = ("hidden_size", "parameter_budget", "embedding_size", "max_parameters")
-_WHOLE = (
-    *_OPTIONAL,
-    "epochs",
-    "reward_epochs",
-    "batch_size",
-    "bptt_steps",
-    "evaluation_batch",
-    "layers",
-    "constant_epochs",
-)
-
-
 def language_recipe(
-    recipe: "str | Mapping[str, Any] | LanguageRecipe" = "quick", dataset: str = "ptb"
+    recipe: "str | Mapping[str, Any] | LanguageRecipe" = "quick",
+    dataset: str | TextDataset | None = None,
 ) -> LanguageRecipe:
     """The recipe that a user means.
 
@@ -203,29 +168,16 @@ def language_recipe(
         recipe: a name; a dict of fields, with ``"name"`` naming the recipe to start from (default
             ``"quick"``), where giving one of ``hidden_size`` and ``parameter_budget`` replaces the
             other; or a recipe.
-        dataset: ``"ptb"``, ``"pydocs"`` or a path: named recipes differ between data sets.
+        dataset: a data set whose row may change the named recipes; None = as they stand here.
 
     Raises:
         ConfigurationError: unknown name or field, or a value out of range.
     """
-    if isinstance(recipe, LanguageRecipe):
-        return recipe
-    table = PYDOCS_RECIPES if dataset == "pydocs" else RECIPES
-    if isinstance(recipe, str):
-        return find_recipe(recipe, table)
-    changes = dict(recipe) if isinstance(recipe, Mapping) else recipe
-    if isinstance(changes, dict) and (
-        ("hidden_size" in changes) != ("parameter_budget" in changes)
-    ):
-        other = "hidden_size" if "parameter_budget" in changes else "parameter_budget"
-        changes[other] = None
-    return changed_recipe(changes, table)
+    return chosen_recipe(recipe, RECIPES, TextDataset, dataset)
 
 
 def _dropout(values: Mapping[str, Any]) -> LanguageDropout:
     check_names("dropout", values, LanguageDropout)
-    for name, value in values.items():
-        require(isinstance(value, int | float), f"dropout.{name}", value, "a number in [0, 1)")
     return LanguageDropout(**values)
 
 
@@ -317,12 +269,4 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (PAPER, FAST, QUICK, ZAREMBA_SMALL, ZAREMBA_MEDIUM_RECIPE, CHARACTER)
 }
-"""For Penn Treebank and texts of about its size."""
-
-PYDOCS_RECIPES = {
-    **RECIPES,
-    "paper": replace(PAPER, parameter_budget=2_000_000),
-    "fast": replace(FAST, hidden_size=128, batch_size=20, epochs=12, constant_epochs=12),
-    "quick": replace(QUICK, epochs=2, constant_epochs=2, vocabulary_size=1000),
-}
-"""For Python's documentation: 60,000 words, so smaller children and more epochs."""
+"""For Penn Treebank and texts of about its size; the row of a data set has what differs."""

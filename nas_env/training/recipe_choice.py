@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nas_env.checks import kinds_of
+from nas_env.checks import require
+from nas_env.data.datasets import Dataset, dataset_of
 from nas_env.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 RecipeT = TypeVar("RecipeT", bound="DataclassInstance")
 
+_EXCLUSIVE = ("hidden_size", "parameter_budget")  # a language recipe has exactly one of them
 _NOT_IN_DIGEST = ("name", "time_limit_s")  # they cannot change a metric
 
 
@@ -34,32 +36,45 @@ def recipe_from_text(text: str) -> str | dict[str, Any]:
         ) from error
 
 
-def find_recipe(name: str, table: Mapping[str, RecipeT]) -> RecipeT:
-    """The recipe of that name.
+def chosen_recipe(
+    recipe: "str | Mapping[str, Any] | RecipeT",
+    table: Mapping[str, RecipeT],
+    kind: type[Dataset],
+    dataset: str | Dataset | None,
+) -> RecipeT:
+    """The recipe that a user means: a name, a named recipe with changes, or a recipe.
 
-    Raises:
-        ConfigurationError: there is none; lists those that there are.
-    """
-    if name not in table:
-        raise ConfigurationError(f"Unknown recipe {name!r}. Recipes: {', '.join(table)}.")
-    return table[name]
-
-
-def changed_recipe(changes: Mapping[str, Any], table: Mapping[str, RecipeT]) -> RecipeT:
-    """A named recipe (``changes["name"]``, default ``"quick"``) with some fields changed.
+    Args:
+        recipe: what the user gave.
+        table: the recipes of the kind by name.
+        kind: of the data set.
+        dataset: its row's changes are laid over ``table``; None = no changes.
 
     Raises:
         ConfigurationError: unknown name or field, or a value out of range.
     """
-    if not isinstance(changes, Mapping):
+    if isinstance(recipe, type(next(iter(table.values())))):
+        return recipe
+    if not isinstance(recipe, str | Mapping):
         raise ConfigurationError(
             f"A recipe is a name ({', '.join(table)}), a dict of changes such as "
-            f"{{'name': 'quick', 'epochs': 2}}, or a recipe of this kind of data; got {changes!r}."
+            f"{{'name': 'quick', 'epochs': 2}}, or a recipe of this kind of data; got {recipe!r}."
         )
-    base = find_recipe(str(changes.get("name", "quick")), table)
-    given = {name: value for name, value in changes.items() if name != "name"}
-    check_names("recipe", given, type(base))
-    return replace(base, **given)
+    changes = {"name": recipe} if isinstance(recipe, str) else dict(recipe)
+    name = str(changes.pop("name", "quick"))
+    of_data = {} if dataset is None else dataset_of(kind, dataset).recipes
+    for unknown in {name, *of_data} - {*table}:
+        raise ConfigurationError(f"Unknown recipe {unknown!r}. Recipes: {', '.join(table)}.")
+    return _changed(_changed(table[name], of_data.get(name, {})), changes)
+
+
+def _changed(base: RecipeT, changes: Mapping[str, Any]) -> RecipeT:
+    """``base`` with some fields changed; one of ``_EXCLUSIVE`` given takes the other's place."""
+    check_names("recipe", changes, type(base))
+    given = dict(changes)
+    if len(named := [name for name in _EXCLUSIVE if name in given]) == 1:
+        given |= {name: None for name in _EXCLUSIVE if name not in named}
+    return replace(base, **given) if given else base
 
 
 def check_names(what: str, given: Mapping[str, Any], target: "type[DataclassInstance]") -> None:
@@ -72,21 +87,11 @@ def check_names(what: str, given: Mapping[str, Any], target: "type[DataclassInst
         )
 
 
-def require(condition: bool, name: str, value: object, allowed: str) -> None:
-    """Raise ``ConfigurationError`` unless a setting is as it must be."""
-    if not condition:
-        raise ConfigurationError(f"Recipe setting {name}={value!r} is not allowed: use {allowed}.")
-
-
-def check_kinds(recipe: "DataclassInstance") -> None:
-    """Refuse values of another kind than a setting has: JSON and dicts know no types.
-
-    Raises:
-        ConfigurationError: naming the first such setting.
-    """
-    for name, kind in kinds_of(type(recipe)).items():
-        value = getattr(recipe, name)
-        require(kind.allows(value), name, value, kind.words)
+def check_reward_epochs(recipe: Any) -> None:
+    """Refuse more epochs for the reward than there are."""
+    allowed = f"at most epochs ({recipe.epochs})"
+    epochs = recipe.reward_epochs
+    require(epochs <= recipe.epochs, "reward_epochs", epochs, allowed, "recipe")
 
 
 def recipe_digest(kind: str, recipe: "DataclassInstance") -> str:

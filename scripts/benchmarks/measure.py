@@ -68,7 +68,7 @@ def random_images(
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     labels = torch.randint(classes, (count,), generator=generator)
     names = tuple(str(label) for label in range(classes))
-    return ImageData(images, labels, images[:64], labels[:64], names, "noise").to(device)
+    return ImageData(images, labels, images[:64], labels[:64], names).to(device)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

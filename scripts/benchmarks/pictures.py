@@ -18,8 +18,8 @@ from agents.records.run_folder import RunFolder
 from agents.reports.film import write_film
 from agents.reports.token_shares import draw_history, read_history
 from nas_env import published
-from nas_env.rendering.figure import draw_tokens_figure
 from nas_env.space.conv import ConvSpace
+from nas_env.tasks.drawing import draw_tokens_figure
 from scripts.benchmarks.measure import Clock
 
 CHOICES = nas_env.ChoiceSpace({"width": list(range(40)), "kind": ["a", "b", "c"]})

@@ -16,7 +16,7 @@ from PIL import Image
 import agents
 import nas_env  # registers the environments
 from agents.command import run_script
-from nas_env.rendering.text import draw_text
+from nas_env.tasks.drawing import draw_text
 
 RECIPE = {
     "name": "quick",

@@ -15,7 +15,7 @@ import tyro
 import agents
 import nas_env  # noqa: F401 - registers the environments
 from agents.command import run_script
-from nas_env.rendering.text import draw_text
+from nas_env.tasks.drawing import draw_text
 
 RECIPE = {"name": "quick", "hidden_size": 16, "train_tokens": 8000, "valid_tokens": 2000}
 """A short training. Leave it out, or say ``recipe="fast"``, for a search in earnest."""

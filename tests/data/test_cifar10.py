@@ -12,7 +12,7 @@ from torchvision.datasets import CIFAR10
 
 from nas_env.data import cifar10
 from nas_env.data.held_out_images import load_held_out_images
-from nas_env.data.images import dataset_digest, load_images
+from nas_env.data.images import image_digest, load_images
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 
 
@@ -90,7 +90,7 @@ def test_truncated_file_is_named(small_cifar: Path) -> None:
     with pytest.raises(
         InvalidDatasetError, match=r"is damaged: data_batch_3 missing.*Digits"
     ) as info:
-        dataset_digest("cifar10", small_cifar)
+        image_digest("cifar10", small_cifar)
     assert f"Delete the folder {damaged.parent} and start again" in str(info.value)
     assert "downloaded again" in str(info.value)
 

@@ -78,7 +78,7 @@ def test_characters_are_tokens_at_character_level(folder: Path) -> None:
 def test_digest_follows_train_and_valid_but_never_the_test_text(folder: Path) -> None:
     before = text_digest(str(folder))
     (folder / "my.test.txt").write_text("something else\n")
-    assert text_digest(str(folder)) == before == load_text(str(folder)).digest
+    assert text_digest(str(folder)) == before
     (folder / "my.valid.txt").write_text("the cow ran\n")
     assert text_digest(str(folder)) != before
 

@@ -67,7 +67,7 @@ def test_an_exploding_cell_is_a_diverged_child_with_reward_zero() -> None:
         ({"combinations": ("plus",)}, "combinations"),
         ({"activations": ()}, "activations"),
         ({"recipe": "slow"}, "'paper', 'fast', 'quick'"),
-        ({"reward_constant": 0}, "positive"),
+        ({"reward_constant": 0}, "reward_constant must be a finite number above 0"),
         ({"num_layers": 3}, "num_layers"),
     ],
 )

@@ -16,7 +16,6 @@ import nas_env
 from nas_env import ChoiceSpace, published
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
 from nas_env.rendering.conv_lines import arcs
-from nas_env.rendering.figure import draw_figure, draw_tokens_figure
 from nas_env.rendering.picture import Picture, sheet
 from nas_env.rendering.shapes import Box, Pixels, Text, text_width
 from nas_env.space.cell import CellSpace
@@ -24,6 +23,7 @@ from nas_env.space.conv import ConvSpace
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
 from nas_env.space.layer_types import LayerTypesSpace
 from nas_env.space.layout import Architecture, SearchSpace
+from nas_env.tasks.drawing import draw_figure, draw_tokens_figure
 
 SPACES: list[SearchSpace[Any]] = [
     ConvSpace(20, strides=(1, 2, 3)),
@@ -234,5 +234,10 @@ def test_a_users_own_kind_is_shown_in_its_own_words() -> None:
 
 
 def test_what_is_no_architecture_is_refused_with_the_way_out() -> None:
-    with pytest.raises(InvalidArchitectureError, match=r"got dict.*architecture_from_json"):
-        draw_figure(published.NAS_CELL.to_json())  # type: ignore[arg-type]
+    with pytest.raises(InvalidArchitectureError, match=r"got str.*load_architecture"):
+        draw_figure("cell.json")  # type: ignore[arg-type]
+
+
+def test_the_json_of_an_architecture_is_drawn_like_itself() -> None:
+    cell = published.NAS_CELL
+    assert draw_figure(cell.to_json()).svg() == draw_figure(cell).svg()

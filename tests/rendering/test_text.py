@@ -5,11 +5,11 @@ import pytest
 
 from nas_env import ChoiceSpace, published
 from nas_env.rendering.table import in_words
-from nas_env.rendering.text import draw_text, draw_tokens
 from nas_env.space.cell import CellSpace
 from nas_env.space.conv import ConvSpace
 from nas_env.space.layer_types import LayerTypesSpace
 from nas_env.space.layout import Architecture, SearchSpace
+from nas_env.tasks.drawing import draw_text, draw_tokens
 
 FIGURE_7 = """\
 15 layers

@@ -230,7 +230,7 @@ def test_an_explicit_environment_without_its_data_is_an_error(
         (["--env", "nobody:NAS-Digits-v0"], "Unknown environment"),
         (["--agent", "reinforced"], "Did you mean 'reinforce'"),
         (["--preset", "quik"], "Did you mean 'quick'"),
-        (["--recipe", "slow"], "recipe is 'slow'"),
+        (["--recipe", "slow"], "recipe must be one of 'paper', 'fast', 'quick'"),
         (["--recipe", "{epochs: 1}"], "not valid JSON"),
         (["--recipe", '{"epoch": 1}'], "epoch"),
         (["--executor", "proces"], "Did you mean 'process'"),

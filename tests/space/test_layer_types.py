@@ -107,11 +107,11 @@ def test_encoding_what_the_space_lacks_says_what_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"windows": (3, 4)}, "windows is .*odd"),
-        ({"epsilons": (0.0,)}, "epsilons is .*positive"),
-        ({"learning_rates": ()}, "learning_rates is .*non-empty"),
+        ({"windows": (3, 4)}, "windows must be .* odd, got .3, 4."),
+        ({"epsilons": (0.0,)}, "epsilons must be .* above 0"),
+        ({"learning_rates": ()}, "learning_rates must be a non-empty list"),
         ({"learning_rates": (0.1, float("nan"))}, "learning_rates"),
-        ({"learning_rates": (1, 1.0)}, "differ"),
+        ({"learning_rates": (1, 1.0)}, "different"),
         ({"pool_sizes": (2, "3")}, "pool_sizes"),
     ],
 )

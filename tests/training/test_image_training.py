@@ -187,7 +187,7 @@ def test_slow_child_times_out(digits: ImageData) -> None:
 def test_child_over_a_limit_is_refused_before_it_is_built(
     digits: ImageData, monkeypatch: pytest.MonkeyPatch, limit: str, value: float, message: str
 ) -> None:
-    monkeypatch.setattr(image, "build_child", None)  # building would be a TypeError
+    monkeypatch.setattr(image, "ConvNet", None)  # building would be a TypeError
     recipe = replace(RECIPE, **{limit: value})  # type: ignore[arg-type]
     with pytest.raises(ChildTooLarge, match=message):
         train_image_child(SMALL, digits, recipe, 0, "cpu")

@@ -71,7 +71,7 @@ def text_data(tokens: int = 1000, valid: int = 203) -> TextData:
         chosen = torch.randint(4, (count // 4 + 1,), generator=generator)
         return sentences[chosen].flatten()[:count]
 
-    return TextData(draw(tokens), draw(valid), Vocabulary(symbols, "word"), "toy")
+    return TextData(draw(tokens), draw(valid), Vocabulary(symbols, "word"))
 
 
 def unigram_perplexity(data: TextData) -> float:

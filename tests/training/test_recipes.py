@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nas_env.errors import ConfigurationError
-from nas_env.training.image_recipes import DIGITS_RECIPES, RECIPES, ImageRecipe, image_recipe
+from nas_env.training.image_recipes import RECIPES, ImageRecipe, image_recipe
 from nas_env.training.image_step import learning_rate_factor
 
 
@@ -36,9 +36,14 @@ def test_linear_rate_rises_to_the_peak_then_falls_and_never_stops() -> None:
 
 
 def test_digits_are_never_flipped() -> None:
-    assert not any(recipe.flip for recipe in DIGITS_RECIPES.values())
-    assert image_recipe("quick", "digits") is DIGITS_RECIPES["quick"]
-    assert image_recipe("quick", "/some/folder") is RECIPES["quick"]
+    assert not any(image_recipe(name, "digits").flip for name in RECIPES)
+    assert image_recipe("quick", "digits").epochs == 1
+    assert image_recipe("quick", "/some/folder") is image_recipe("quick") is RECIPES["quick"]
+
+
+def test_changes_by_the_user_come_after_those_of_the_data_set() -> None:
+    changed = image_recipe({"name": "quick", "flip": True}, "digits")
+    assert changed == replace(image_recipe("quick", "digits"), flip=True)
 
 
 def test_dict_changes_single_settings_of_a_named_recipe() -> None:
@@ -83,13 +88,14 @@ def test_unknown_setting_lists_the_known_ones() -> None:
     ],
 )
 def test_setting_out_of_range_is_named_with_what_is_allowed(setting: str, value: object) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(f"{setting}={value!r} is not")):
+    expected = rf"recipe {setting} must be .*, got {re.escape(repr(value))}"
+    with pytest.raises(ConfigurationError, match=expected):
         image_recipe({setting: value})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_not_finite_is_refused(value: float) -> None:
-    with pytest.raises(ConfigurationError, match="use a finite number"):
+    with pytest.raises(ConfigurationError, match="must be a finite number"):
         image_recipe({"learning_rate": value})
 
 

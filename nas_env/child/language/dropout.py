@@ -5,12 +5,15 @@ what goes along time. Gal and Ghahramani (2016) fix every mask over the sequence
 along time too, and whole words of the embedding.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from nas_env.errors import ConfigurationError
+from nas_env.checks import at_least, below, check_settings
+
+Probability = Annotated[float, at_least(0), below(1)]
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,16 @@ class LanguageDropout:
             False draws them for every step (Zaremba).
     """
 
-    embedding: float = 0.0
-    input: float = 0.0
-    between: float = 0.0
-    recurrent: float = 0.0
-    output: float = 0.0
+    embedding: Probability = 0.0
+    input: Probability = 0.0
+    between: Probability = 0.0
+    recurrent: Probability = 0.0
+    output: Probability = 0.0
     variational: bool = False
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name != "variational" and not 0 <= value < 1:
-                raise ConfigurationError(
-                    f"Dropout {field.name}={value!r} is not allowed: use a probability in [0, 1)."
-                )
+        """Check every field."""
+        check_settings(self, "dropout")
 
 
 ZAREMBA_MEDIUM = LanguageDropout(input=0.5, between=0.5, output=0.5)

@@ -10,8 +10,9 @@ Two layers of a base-8 cell, E = H, V = 10,000: 32 H^2 + 20,000 H + 10,000 untie
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
+from nas_env.checks import at_least, check_settings
 from nas_env.child.cost import Cost
 from nas_env.errors import ConfigurationError
 from nas_env.space.cell_architecture import CellArchitecture
@@ -39,23 +40,15 @@ class LanguageSizes:
         tied: the softmax shares the embedding's weights ("shared embeddings"); needs E = H.
     """
 
-    vocabulary_size: int
-    hidden_size: int
-    embedding_size: int | None = None
-    layers: int = 2
+    vocabulary_size: Annotated[int, at_least(2)]
+    hidden_size: Annotated[int, at_least(1)]
+    embedding_size: Annotated[int | None, at_least(1)] = None
+    layers: Annotated[int, at_least(1)] = 2
     tied: bool = False
 
     def __post_init__(self) -> None:
         """Check every field."""
-        least = {"vocabulary_size": 2, "hidden_size": 1, "embedding_size": 1, "layers": 1}
-        for name, minimum in least.items():
-            value = getattr(self, name)
-            if value is None and name == "embedding_size":
-                continue
-            if type(value) is not int or value < minimum:
-                raise ConfigurationError(
-                    f"{name} is {value!r}; it must be an integer of at least {minimum}."
-                )
+        check_settings(self)
         if self.tied and self.embedding != self.hidden_size:
             raise ConfigurationError(
                 f"Tied embeddings need embedding_size == hidden_size, got {self.embedding} and "

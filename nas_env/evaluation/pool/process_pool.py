@@ -59,13 +59,14 @@ class _Batch:
     """The jobs of one ``run`` and where they stand."""
 
     jobs: Sequence[Job]
+    task: Task
     pending: deque[int] = field(default_factory=deque)
     attempts: list[int] = field(default_factory=list)
     finished: deque[tuple[int, Evaluation]] = field(default_factory=deque)
     unfinished: int = 0
 
     def __post_init__(self) -> None:
-        self.pending.extend(largest_first(self.jobs))
+        self.pending.extend(largest_first(self.jobs, getattr(self.task, "cost", None)))
         self.attempts = [0] * len(self.jobs)
         self.unfinished = len(self.jobs)
 
@@ -115,7 +116,7 @@ class ProcessExecutor:
         self._forget_foreign_workers()
         self._kill_busy()  # left over if an earlier run was not read to its end
         self._last_check, self._failed_starts = time.monotonic(), 0
-        batch = self._current = _Batch(jobs)
+        batch = self._current = _Batch(jobs, self._task)
         try:
             while batch.unfinished or batch.finished:
                 self._check_alone(batch)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas_env.child.build import build_child
+from nas_env.api import build_child
 from nas_env.child.conv.network import ConvNet, concatenate
 from nas_env.errors import InvalidArchitectureError
 from nas_env.space.choices import ChoiceArchitecture

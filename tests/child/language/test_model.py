@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas_env.child.build import build_child
+from nas_env.api import build_child
 from nas_env.child.language.dropout import (
     GAL_LARGE,
     ZAREMBA_MEDIUM,
@@ -146,7 +146,7 @@ def test_zarembas_dropout_never_touches_what_goes_along_time() -> None:
 
 
 def test_dropout_that_cannot_be_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"input=1\.0"):
+    with pytest.raises(ConfigurationError, match=r"input must be .*, got 1\.0"):
         LanguageDropout(input=1.0)
     with pytest.raises(ConfigurationError, match="GRU"):
         LanguageModel("gru", SIZES, LanguageDropout(recurrent=0.1))

@@ -1,14 +1,53 @@
-"""Reading text files that users bring, with clear words for missing, empty or binary ones."""
+"""A user's own text, a folder of files: clear words for missing, empty or binary ones."""
 
+import hashlib
+import os
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from nas_env.data.offline import OFFLINE_TEXT
+from nas_env.data.datasets import TextDataset, dataset_names, offline_hint
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
+from nas_env.system.folders import user_path
 
 Part = Literal["train", "valid", "test"]
 
 _SHOWN_BYTES = 20
+_TOKENISATION = 1
+"""Bumped when the same text would give other tokens: part of every digest."""
+
+
+def looks_like(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder of texts."""
+    return bool(_files(user_path(path), "train"))
+
+
+def folder_row(path: str | os.PathLike[str]) -> TextDataset:
+    """A folder as a data set; whether it is there is found out when it is read."""
+    root = user_path(path)
+    return TextDataset(
+        name=str(path),
+        train=partial(_read, root, "train"),
+        valid=partial(_read, root, "valid"),
+        held_out=partial(_read, root, "test"),
+        digest=partial(_digest, root),
+    )
+
+
+def digest_of_texts(train: bytes, valid: bytes) -> str:
+    """Identity of a text: of what is read and of how it becomes tokens."""
+    hashed = hashlib.sha256(str(_TOKENISATION).encode())
+    for content in (train, valid):
+        hashed.update(hashlib.sha256(content).digest())
+    return f"text-{hashed.hexdigest()[:32]}"
+
+
+def _read(root: Path, part: Part, data_dir: Path) -> str:
+    return read_text(folder_file(root, part))
+
+
+def _digest(root: Path, data_dir: Path) -> str:
+    return digest_of_texts(*(read_bytes(folder_file(root, part)) for part in ("train", "valid")))
 
 
 def read_text(path: Path) -> str:
@@ -31,7 +70,7 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DatasetNotFoundError(
-            f"The text file {path} cannot be read ({error.strerror}). {OFFLINE_TEXT}"
+            f"The text file {path} cannot be read ({error.strerror}). {offline_hint(TextDataset)}"
         ) from error
 
 
@@ -73,15 +112,14 @@ def folder_file(folder: Path, part: Part) -> Path:
     """
     if not folder.is_dir():
         raise DatasetNotFoundError(
-            f"The text data set {str(folder)!r} was not found: it is neither a known name ('ptb', "
-            f"'pydocs') nor a folder. {_image_hint(folder)}{OFFLINE_TEXT}"
+            f"The text data set {str(folder)!r} was not found: it is neither a known name "
+            f"({', '.join(dataset_names(TextDataset))}) nor a folder. {offline_hint(TextDataset)}"
         )
-    found = sorted({*folder.glob(f"*.{part}.txt"), *folder.glob(f"{part}.txt")})
+    found = _files(folder, part)
     if not found:
         raise DatasetNotFoundError(
             f"The folder {folder} has no file named *.{part}.txt. Expected *.train.txt, "
-            f"*.valid.txt and, for the final test, *.test.txt. {_image_hint(folder)}"
-            f"{OFFLINE_TEXT}"
+            f"*.valid.txt and, for the final test, *.test.txt. {offline_hint(TextDataset)}"
         )
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
@@ -92,11 +130,5 @@ def folder_file(folder: Path, part: Part) -> Path:
     return found[0]
 
 
-def _image_hint(folder: Path) -> str:
-    """Where images were given for text: which environments read them."""
-    if folder.name in ("cifar10", "digits") or (folder / "train").is_dir():
-        return (
-            f"{folder.name} is images: convolutional networks read it (--env NAS-CIFAR10-v0, "
-            "NAS-Digits-v0). "
-        )
-    return ""
+def _files(folder: Path, part: Part) -> list[Path]:
+    return sorted({*folder.glob(f"*.{part}.txt"), *folder.glob(f"{part}.txt")})

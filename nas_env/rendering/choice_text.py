@@ -1,0 +1,23 @@
+"""Named choices as text; also the tokens of any space, finished or not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas_env.rendering.table import UNKNOWN
+from nas_env.space.layout import Option, SearchSpace
+
+
+def draw_choices(choices: Mapping[str, Option]) -> str:
+    """One line a name."""
+    return "\n".join(f"{name}: {option}" for name, option in choices.items())
+
+
+def draw_positions(space: SearchSpace[Any], tokens: Sequence[int], num_layers: int) -> str:
+    """One line a layer (of a cell: a node), or one line a choice that belongs to none."""
+    lines: dict[str, list[str]] = {}
+    for index, position in enumerate(space.layout[: space.length(num_layers)]):
+        option = str(position.options[tokens[index]]) if index < len(tokens) else UNKNOWN
+        label = str(position.layer - 1) if position.layer else position.name
+        lines.setdefault(label, []).append(option)
+    width = max(map(len, lines))
+    return "\n".join(f"{label.rjust(width)}: {' '.join(line)}" for label, line in lines.items())
