@@ -1,46 +1,6 @@
-"""Write the report of finished or running searches as one HTML file.
+"""Write the report of finished or running searches; the same as `nas-env report`."""
 
-``python scripts/report.py runs/A [runs/B ...]``
-
-One run: report.html in its folder. Several runs of one environment: agents are compared, with a
-band over seeds, in report.html in the working folder.
-"""
-
-import signal
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-if __name__ == "__main__":  # Ctrl-C while modules load: no traceback
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
-
-import tyro
-
-from agents.command import run_command, run_script
-from agents.reports.report import write_report
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What to report on, and where to."""
-
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run folders of one environment."""
-    output: Path | None = None
-    """The file. Default: report.html in the run folder, or in the working folder for several."""
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the report; the exit status is 0, or 2 for an error."""
-
-    def write() -> int:
-        options = tyro.cli(ReportOptions, args=arguments, description=__doc__)
-        print(write_report(options.runs, options.output))
-        return 0
-
-    return run_command(write)
-
+from agents.command import run_script
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script("agents.commands.report:main")

@@ -14,6 +14,10 @@ PROGRAM = "nas-env"
 COMMANDS = {  # name -> (script of a checkout, what it does)
     "train": ("train_agent.py", "search for networks; this trains their children"),
     "evaluate": ("evaluate_architecture.py", "train one architecture, or repeat a run's best"),
+    "compare": ("compare_agents.py", "agents against each other over paired seeds"),
+    "report": ("report.py", "the report of one run or several"),
+    "summarise": ("summarise_runs.py", "the figures of runs, in a terminal"),
+    "draw": ("draw.py", "pictures of architectures and searches"),
     "language-model": ("train_language_model.py", "train a language model of a recurrent cell"),
 }
 

@@ -13,6 +13,7 @@ from typing import Literal
 import tyro
 
 from agents.command import run_command
+from nas_env.tasks.kinds import CELL
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class LanguageOptions:
     recipe: str = "zaremba_small"
     """zaremba_small, zaremba_medium, paper, fast, quick, character, or a JSON object of changes
     such as '{"name": "quick", "epochs": 2}'."""
-    dataset: str = "ptb"
+    dataset: str = CELL.default_dataset
     """ptb, pydocs, or a folder with *.train.txt, *.valid.txt and *.test.txt."""
     data_dir: Path | None = None
     """Folder where data sets are looked for and downloaded to."""

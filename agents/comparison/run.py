@@ -22,9 +22,8 @@ from agents.records.run_folder import RunFolder
 from agents.records.trace import ARRAYS, Trace
 from agents.registry import resolved_options
 from agents.search.environment import find_spec
+from agents.search.resolve import settings_given
 from agents.search.run import run_search
-from agents.search.setting_names import settings_of
-from nas_env.envs.table_env import TableSettings
 from nas_env.errors import ConfigurationError, RunFolderError
 from nas_env.system.files import write_durably
 
@@ -114,8 +113,8 @@ class ComparisonRunner:
     def __init__(self, contest: Contest, folder: Path) -> None:
         self.contest = contest
         self.folder = folder
-        kind = settings_of(find_spec(contest.env))
-        self.looks_up = kind is not None and issubclass(kind, TableSettings)
+        settings = settings_given(find_spec(contest.env), contest.arguments)
+        self.looks_up = settings is not None and settings.looks_up
 
     def run(self, contender: Contender, seed: int) -> Trace:
         """The search of one agent with one seed, from its file or now.
@@ -193,7 +192,7 @@ def folder_errors(folder: Path) -> Iterator[None]:
         raise RunFolderError(
             f"The folder {folder} cannot be written: {error.strerror or error}. Searches that are "
             "finished are kept: free space or mend the permissions and start again, or name "
-            "another --folder."
+            "another --run-dir."
         ) from error
 
 

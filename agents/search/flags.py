@@ -6,7 +6,7 @@ A wandb sweep spells every value as text: ``--progress=False``, ``--filters=[24,
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -14,13 +14,14 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
-from agents.search.options import GROUPS, Place, TrainOptions
+from agents.search.options import GROUPS, TrainOptions
 from agents.search.setting_names import agent_settings_by_name, environment_settings
 from nas_env.checks import Kind
 from nas_env.errors import ConfigurationError
 from nas_env.meanings import Setting, settings_in
 
 TITLES = {
+    "compare": "what is compared",
     "what": "what",
     "budget": "how long",
     "place": "where",
@@ -30,9 +31,12 @@ TITLES = {
 }
 EXPLAINED = {
     **{name: (kind.__doc__ or "").partition("\n")[0] for name, kind in GROUPS.items()},
+    "compare": "Agents, seeds and budget.",
     "environment": "Where none is given, what the id or the preset says. Each belongs to some ids.",
     "agent": "Where none is given, the preset's (agents/presets.py), else the default named here.",
 }
+ALIASES = {"evaluator": ("--executor",), "run_dir": ("--folder",)}
+"""What flags were called before."""
 TRUTH = {"true": True, "false": False}
 _METAVARS = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH", bool: "{True,False}"}
 
@@ -81,49 +85,59 @@ def parse_options(
     """
     groups = {name: settings_flags(kind) for name, kind in GROUPS.items()}
     groups |= {"environment": environment_flags(), "agent": agent_flags()}
-    return _parse(groups, plain_flags(arguments, groups), default or TrainOptions(), program)
+    before = (default or TrainOptions()).flat()
+    about = (TrainOptions.__doc__ or "").partition("\n")[0]
+    options = TrainOptions.of(**parse_flags(groups, arguments, about, before, program))
+    options.check()
+    return options
 
 
-def _parse(
-    groups: dict[str, list[Flag]], words: list[str], default: TrainOptions, program: str | None
-) -> TrainOptions:
-    before = default.flat()
+def parse_flags(
+    groups: Mapping[str, list[Flag]],
+    arguments: Sequence[str],
+    about: str,
+    before: Mapping[str, Any] | None = None,
+    program: str | None = None,
+) -> dict[str, Any]:
+    """Option -> value, of all groups together.
+
+    Args:
+        groups: name (see ``TITLES``) -> its flags.
+        arguments: the command line, also as a sweep spells it.
+        about: what the command does.
+        before: values where a flag is not given, instead of its default.
+        program: how the command is called, for its help.
+    """
+    values = before or {}
     made = {
         name: make_dataclass(
             TITLES[name],
-            [(f.name, f.annotation, before.get(f.name, f.default)) for f in flags],
+            [(f.name, f.annotation, values.get(f.name, f.default)) for f in flags],
             namespace={"__doc__": EXPLAINED[name]},
             frozen=True,
         )
         for name, flags in groups.items()
     }
-    whole = make_dataclass(
-        "Options",
-        [
-            (TITLES[name].replace(" ", "_").replace("'", ""), made[name], made[name]())
-            for name in made
-        ],
-        frozen=True,
-    )
+    fields = [(_identifier(TITLES[name]), kind, kind()) for name, kind in made.items()]
     found: Any = tyro.cli(
-        whole,
-        args=words,
+        make_dataclass("Options", fields, frozen=True),
+        args=plain_flags(arguments, groups),
         prog=program,
-        description=(TrainOptions.__doc__ or "").partition("\n")[0],
+        description=about,
         config=(tyro.conf.OmitArgPrefixes,),
     )
-    values = {key: value for group in vars(found).values() for key, value in vars(group).items()}
-    options = TrainOptions.of(**values)
-    options.check()
-    return options
+    return {key: value for group in vars(found).values() for key, value in vars(group).items()}
+
+
+def _identifier(title: str) -> str:
+    return title.replace(" ", "_").replace("'", "")
 
 
 def settings_flags(cls: type[Any]) -> list[Flag]:
     """The flags of a group of options."""
     hints = get_type_hints(cls)
-    aliases = {"evaluator": ("--executor",)} if cls is Place else {}
     return [
-        Flag(s.name, hints[s.name], s.default, _sentence(s.meaning), aliases.get(s.name, ()))
+        Flag(s.name, hints[s.name], s.default, _sentence(s.meaning), ALIASES.get(s.name, ()))
         for s in settings_in(cls)
     ]
 
@@ -189,7 +203,7 @@ def _metavar(hint: Any) -> str:
     return _METAVARS.get(inner, "VALUE")
 
 
-def plain_flags(arguments: Sequence[str], groups: dict[str, list[Flag]]) -> list[str]:
+def plain_flags(arguments: Sequence[str], groups: Mapping[str, list[Flag]]) -> list[str]:
     """Spell what a sweep writes as the parser reads it.
 
     ``--flag=True`` becomes ``--flag`` and ``--flag=False`` ``--no-flag``, ``--filters=[24, 36]``

@@ -1,10 +1,11 @@
 """From the options of a command line to a search: environment, preset, recipe, folder, store."""
 
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import gymnasium as gym
 
 from agents.presets import find_preset
 from agents.records.run_folder import RunFolder
@@ -16,14 +17,16 @@ from agents.search.resolve import (
     depth_schedule,
     environment_arguments,
     family_of,
+    further_arguments,
     search_settings,
     settings_for,
     settings_given,
 )
 from agents.search.search import Search
-from agents.search.setting_names import settings_of
 from agents.tracking.tensorboard import TensorBoardTracker
 from agents.tracking.tracker import WandbTracker, run_suffix, sweep_id
+from nas_env.data.datasets import find_dataset
+from nas_env.envs.settings import settings_of
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, RunFolderError
 from nas_env.system.folders import user_path
 
@@ -134,7 +137,7 @@ def _given(options: TrainOptions) -> dict[str, Any]:
         "data_dir": None if place.data_dir is None else str(place.data_dir),
         "workers": place.workers,
         **options.environment,
-        **_further_arguments(options.what.arguments),
+        **further_arguments(options.what.arguments),
     }
     if settings_of(find_spec(str(options.what.env))) is not None:
         given |= {"evaluator": place.evaluator, "device": place.device}
@@ -142,26 +145,16 @@ def _given(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _further_arguments(text: str | None) -> dict[str, Any]:
-    try:
-        return dict(json.loads(text)) if text is not None else {}
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(
-            f'--arguments must be a JSON object such as \'{{"table": "my.npz"}}\', got {text!r}.'
-        ) from error
-
-
 def _choose_env(options: TrainOptions) -> tuple[TrainOptions, str]:
     """Name the environment: CIFAR-10 where it can be had, else what needs no network."""
     if options.what.env is not None:
         return options, ""
-    by_dataset = {"digits": OFFLINE_ENV, "ptb": "NAS-PTB-v0", "pydocs": "NAS-PyDocs-v0"}
     if options.what.dataset is not None:
-        return options.changed(env=by_dataset.get(options.what.dataset, DEFAULT_ENV)), ""
-    from nas_env.data.images import image_digest
+        return options.changed(env=_environment_for(options.what.dataset)), ""
+    from nas_env.data.images import image_digest  # imports torch
 
     try:
-        image_digest("cifar10", options.place.data_dir)
+        image_digest(gym.spec(DEFAULT_ENV).kwargs["dataset"], options.place.data_dir)
     except DatasetNotFoundError as error:
         banner = (
             f"CIFAR-10 is neither on disk nor downloadable, so this searches {OFFLINE_ENV}, the "
@@ -169,6 +162,14 @@ def _choose_env(options: TrainOptions) -> tuple[TrainOptions, str]:
         )
         return options.changed(env=OFFLINE_ENV), banner
     return options.changed(env=DEFAULT_ENV), ""
+
+
+def _environment_for(dataset: str) -> str:
+    """The environment that a data set's row names; that of images for what is no data set yet."""
+    try:
+        return find_dataset(dataset).env
+    except DatasetNotFoundError:
+        return DEFAULT_ENV  # whose own error says what was looked for
 
 
 def _resolve_places(options: TrainOptions, env_id: str) -> TrainOptions:

@@ -4,6 +4,7 @@
 run to be resumed was started with comes before any preset.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -14,8 +15,7 @@ from agents.registry import agent_settings
 from agents.search.play import AnyEnv
 from agents.search.schedule import DepthSchedule
 from agents.search.search import SearchSettings
-from agents.search.setting_names import settings_of
-from nas_env.envs.settings import ChildSettings
+from nas_env.envs.settings import ChildSettings, settings_of
 from nas_env.errors import ConfigurationError
 
 Config = Mapping[str, Any]
@@ -24,9 +24,7 @@ Config = Mapping[str, Any]
 
 def family_of(settings: ChildSettings | None) -> str:
     """The family of presets of an environment's children; ``other`` where nothing is trained."""
-    if settings is None or getattr(settings, "looks_up", False):
-        return "other"
-    return {"accuracy": "image", "perplexity": "language"}.get(settings.metric_name, "other")
+    return "other" if settings is None else settings.family
 
 
 def settings_given(spec: Any, arguments: Mapping[str, Any]) -> ChildSettings | None:
@@ -37,6 +35,20 @@ def settings_given(spec: Any, arguments: Mapping[str, Any]) -> ChildSettings | N
     """
     kind = settings_of(spec)
     return None if kind is None else kind.of({**spec.kwargs, **arguments})
+
+
+def further_arguments(text: str | None) -> dict[str, Any]:
+    """Keyword arguments of an environment from a JSON object.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    try:
+        return dict(json.loads(text)) if text is not None else {}
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f'--arguments must be a JSON object such as \'{{"table": "my.npz"}}\', got {text!r}.'
+        ) from error
 
 
 def family_of_environment(env: AnyEnv) -> str:

@@ -4,25 +4,14 @@ Nothing is listed here: the settings classes are asked.
 """
 
 from dataclasses import fields
-from typing import Any
-
-import gymnasium as gym
 
 from agents.registry import registered_agents
-from nas_env.envs.settings import ChildSettings
+from nas_env.envs.settings import ChildSettings, settings_of
 from nas_env.meanings import Setting, settings_in
 from nas_env.registration import REGISTRATIONS
 
 SHARED = {field.name for field in fields(ChildSettings)}
 """Arguments of every id: they are options of the search itself."""
-
-
-def settings_of(spec: Any) -> type[ChildSettings] | None:
-    """The keyword arguments of an id as a settings class; None for environments of others."""
-    entry = spec.entry_point
-    made = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
-    found = getattr(made, "settings_type", None)
-    return found if isinstance(found, type) and issubclass(found, ChildSettings) else None
 
 
 def environment_settings() -> dict[str, list[tuple[str, Setting]]]:
@@ -57,5 +46,5 @@ def agent_setting_names() -> tuple[str, ...]:
 
 def _families() -> list[type[ChildSettings]]:
     """Settings classes of all ids of ours, each once."""
-    found = (settings_of(gym.spec(registration.id)) for registration in REGISTRATIONS)
+    found = (settings_of(registration.id) for registration in REGISTRATIONS)
     return [cls for cls in dict.fromkeys(found) if cls is not None]

@@ -1,7 +1,6 @@
 """The comparison of agents from the command line: paired, resumable, honest about small budgets."""
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import numpy as np
 import pytest
 
 import nas_env
+from agents.commands.compare import main, parse
 from nas_env.tables.file import space_from_json, write_table
 from nas_env.tables.table import Table
-from scripts.compare_agents import CompareOptions, compare, main
 from tests.web_page import problems_of
 
 ENV = "Test-Table-v0"
@@ -43,16 +42,22 @@ def table(tmp_path: Path) -> str:
     return str(write_table(tmp_path / "table.npz", made, CHOICES, metrics + 10))
 
 
-def options(table: str, tmp_path: Path, **changes: Any) -> CompareOptions:
-    values = {
+def flags(table: str, tmp_path: Path, **changes: Any) -> list[str]:
+    """A command line; the table by its flag, or by --arguments where that is given."""
+    given: dict[str, Any] = {
         "agents": ("random", "evolution"),
         "env": ENV,
-        "arguments": json.dumps({"table": table}),
+        "table": table,
         "children": 160,
         "seeds": 3,
-        "folder": tmp_path / "out",
+        "run_dir": tmp_path / "out",
+        **changes,
     }
-    return CompareOptions(**{**values, **changes})
+    words: list[str] = []
+    for name, value in given.items():
+        words += [f"--{name.replace('_', '-')}"]
+        words += map(str, value if isinstance(value, tuple) else (value,))
+    return words
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -63,7 +68,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_a_comparison_leaves_curves_and_a_report(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(options(table, tmp_path)) == 0
+    assert main(flags(table, tmp_path)) == 0
     printed = capsys.readouterr().out
     curves = rows(tmp_path / "out" / "curves.csv")
     assert len(curves) == 2 * 3 * 16
@@ -81,14 +86,15 @@ def test_a_comparison_leaves_curves_and_a_report(
 
 
 def test_searches_that_are_finished_are_not_repeated(table: str, tmp_path: Path) -> None:
-    compare(options(table, tmp_path, seeds=2))
+    assert main(flags(table, tmp_path, seeds=2)) == 0
     traces = tmp_path / "out" / "traces"
     before = {path.name: path.stat().st_mtime_ns for path in traces.iterdir()}
     assert len(before) == 4
-    compare(options(table, tmp_path, seeds=3, agents=("random", "evolution", "reinforce")))
+    assert main(flags(table, tmp_path, seeds=3, agents=("random", "evolution", "reinforce"))) == 0
     after = {path.name: path.stat().st_mtime_ns for path in traces.iterdir()}
     assert len(after) == 9 and {name: after[name] for name in before} == before
-    shorter = compare(options(table, tmp_path, children=80))
+    assert main(flags(table, tmp_path, children=80)) == 0
+    shorter = tmp_path / "out" / "report.html"
     assert "80 children each" in shorter.read_text()
 
 
@@ -96,7 +102,7 @@ def test_the_same_agent_with_other_hyper_parameters_is_another(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agents = ("random", "reinforce", "reinforce:learning_rate=6e-4", "reinforce")
-    compare(options(table, tmp_path, agents=agents, children=24))
+    assert main(flags(table, tmp_path, agents=agents, children=24)) == 0
     assert len(list((tmp_path / "out" / "traces").iterdir())) == 9
     assert "| reinforce:learning_rate=6e-4 |" in capsys.readouterr().out
 
@@ -104,9 +110,9 @@ def test_the_same_agent_with_other_hyper_parameters_is_another(
 def test_a_budget_that_is_too_small_to_tell_says_so(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare(options(table, tmp_path, children=24, seeds=2))
+    assert main(flags(table, tmp_path, children=24, seeds=2)) == 0
     assert "24 children and 2 seeds are too few to tell" in capsys.readouterr().out
-    compare(options(table, tmp_path, children=16, seeds=1))
+    assert main(flags(table, tmp_path, children=16, seeds=1)) == 0
     assert "one seed cannot tell" in capsys.readouterr().out
 
 
@@ -121,8 +127,8 @@ def test_a_budget_that_is_too_small_to_tell_says_so(
             {"agents": ("reinforce:learning_rate=-1",)},
             "learning_rate must be a finite number",
         ),
-        ({"children": 0}, "children must be at least 1"),
-        ({"every": 0}, "every must be at least 1"),
+        ({"children": 0}, "children must be a whole number of at least 1"),
+        ({"every": 0}, "every must be a whole number of at least 1"),
         ({"arguments": "[1"}, "--arguments must be a JSON object"),
         ({"env": "Test-Tabel-v0"}, "Did you mean 'Test-Table-v0'"),
         ({"preset": "slow"}, "preset"),
@@ -135,7 +141,7 @@ def test_mistakes_are_named_before_anything_runs(
     changes: dict[str, Any],
     message: str,
 ) -> None:
-    assert main(options(table, tmp_path, **changes)) == 2
+    assert main(flags(table, tmp_path, **changes)) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -143,12 +149,12 @@ def test_mistakes_are_named_before_anything_runs(
 def test_a_folder_with_another_comparison_is_refused(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare(options(table, tmp_path, children=16, seeds=1))
-    assert main(options(table, tmp_path, children=16, seeds=1, children_per_update=4)) == 2
+    assert main(flags(table, tmp_path, children=16, seeds=1)) == 0
+    assert main(flags(table, tmp_path, children=16, seeds=1, children_per_update=4)) == 2
     assert "another comparison" in capsys.readouterr().err
     damaged = tmp_path / "out" / "traces" / "random-0.npz"
     damaged.write_bytes(b"")
-    assert main(options(table, tmp_path, children=16, seeds=1)) == 2
+    assert main(flags(table, tmp_path, children=16, seeds=1)) == 2
     assert "random-0.npz is damaged" in capsys.readouterr().err
 
 
@@ -173,9 +179,32 @@ def test_children_that_are_trained_resume_within_a_search(
         gym.registry, "Game-v0", gym.envs.registration.EnvSpec("Game-v0", make_game)
     )
     TRAINED.clear()
-    given = CompareOptions(("random",), "Game-v0", 12, 1, 4, folder=tmp_path / "out")
+    given = ["--agents", "random", "--env", "Game-v0", "--children", "12", "--seeds", "1"]
+    given += ["--children-per-update", "4", "--folder", str(tmp_path / "out")]
     assert main(given) == 130
     assert "goes on from here" in capsys.readouterr().err
     assert main(given) == 0
     # Eight children were finished in two updates; the batch in flight was played again.
     assert len(TRAINED) == 10 + 4
+
+
+def test_every_argument_of_the_environment_has_a_flag(tmp_path: Path) -> None:
+    options = parse(["--env", "NAS-CIFAR10-v0", "--filters", "24", "36", "--recipe", "fast"])
+    assert options.environment == {"filters": (24, 36)}
+    assert options.recipe == "fast"
+
+
+def test_other_seeds_are_other_searches(table: str, tmp_path: Path) -> None:
+    assert main(flags(table, tmp_path, children=16, seeds=2, first_seed=100)) == 0
+    seeds = {row["seed"] for row in rows(tmp_path / "out" / "curves.csv")}
+    assert seeds == {"100", "101"}
+
+
+def test_a_table_without_held_out_figures_is_compared_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = space_from_json(CHOICES)
+    made = Table(space, np.random.default_rng(0).random((81, 1)), "accuracy")
+    path = write_table(tmp_path / "plain.npz", made, CHOICES)
+    assert main(flags(str(path), tmp_path, children=16, seeds=2)) == 0
+    assert "test, best by reward" not in capsys.readouterr().out

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 
 import agents
+from agents.commands.draw import main
 from agents.records.run_record import read_run
 from agents.reports.film import most_likely, shots, write_film
 from agents.reports.report import write_report
 from agents.reports.token_shares import TokenHistory, draw_history, read_history
 from nas_env import ArchitectureEnv, ChoiceSpace
 from nas_env.errors import ConfigurationError
-from scripts.draw import main
 
 
 def measure(architecture: Any, seed: int) -> float:

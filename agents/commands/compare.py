@@ -1,0 +1,192 @@
+"""Compare agents over paired seeds: Figure 6 of the paper, curves, and when they beat random.
+
+``python scripts/compare_agents.py --agents reinforce random evolution --env NAS-Digits-Table-v0
+--children 1000 --seeds 20``
+
+Ctrl-C and start again with the same folder: what is finished is kept. More seeds, agents or
+children can be added later.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from agents.command import run_command
+from agents.comparison.report import (
+    VERDICT_HEADS,
+    Page,
+    best_test_figures,
+    budget_rows,
+    comparison_page,
+    curves_csv,
+    table_text,
+    verdict_rows,
+)
+from agents.comparison.run import ComparisonRunner, Contest, folder_errors, parse_contender
+from agents.comparison.statistics import Comparison
+from agents.records.provenance import command_line, hardware, versions
+from agents.records.trace import Trace
+from agents.reports.facts import hardware_line, versions_line
+from agents.search.environment import find_spec
+from agents.search.flags import environment_flags, parse_flags, settings_flags
+from agents.search.resolve import family_of, further_arguments, settings_given
+from agents.search.setting_names import environment_setting_names
+from nas_env.checks import at_least, check_settings, some
+from nas_env.envs.settings import ChildSettings
+from nas_env.envs.table_env import TableSettings
+from nas_env.errors import InvalidDatasetError
+from nas_env.system.files import write_durably
+from nas_env.tables.file import read_table
+from nas_env.tables.held_out import load_held_out_metrics
+from nas_env.tables.table import index_of
+from nas_env.training.recipe_choice import recipe_from_text
+
+STOPPED = "interrupted; the same command goes on from here"
+BUDGETS = (100, 200, 500, 1000, 2000, 5000)
+"""Rows of the tables, as far as the searches go; the end is always one."""
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What to compare.
+
+    Attributes:
+        agents: names: reinforce, random, evolution, ppo, a2c, maskable_ppo, recurrent_ppo.
+            Hyper-parameters that differ from the preset's follow a colon:
+            reinforce:learning_rate=6e-4,entropy_coefficient=0.01.
+        env: id of the environment.
+        children: budget of each search.
+        seeds: number of paired seeds.
+        first_seed: the first of them; the others follow it.
+        children_per_update: architectures per update.
+        preset: hyper-parameters of the agents: quick, fast or paper.
+        recipe: how children are trained, where they are. Default: the environment's.
+        dataset: what on. Default: the environment's.
+        arguments: further keyword arguments of the environment as a JSON object.
+        every: children between points of the curves. Default: a hundredth of the budget, at least
+            10.
+        run_dir: folder where everything is kept. Default: runs/compare-ENV.
+        environment: arguments of the environment that have flags of their own.
+    """
+
+    agents: Annotated[tuple[str, ...], some] = ("reinforce", "random", "evolution")
+    env: str = "NAS-Digits-Table-v0"
+    children: Annotated[int, at_least(1)] = 1000
+    seeds: Annotated[int, at_least(1)] = 5
+    first_seed: Annotated[int, at_least(0)] = 0
+    children_per_update: Annotated[int, at_least(1)] = 8
+    preset: str = "quick"
+    recipe: str | None = None
+    dataset: str | None = None
+    arguments: str | None = None
+    every: Annotated[int | None, at_least(1)] = None
+    run_dir: Path | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything is kept."""
+        return self.run_dir or Path("runs") / f"compare-{self.env.replace('/', '-')}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare; the exit status is 0, 2 for an error, 130 after Ctrl-C."""
+
+    def body() -> int:
+        compare(parse(sys.argv[1:] if arguments is None else arguments))
+        return 0
+
+    return run_command(body, lambda: STOPPED)
+
+
+def parse(arguments: Sequence[str]) -> CompareOptions:
+    """The options of a command line."""
+    own = [flag for flag in settings_flags(CompareOptions) if flag.name != "environment"]
+    groups = {"compare": own, "environment": environment_flags()}
+    values = parse_flags(groups, arguments, (__doc__ or "").partition("\n\n")[0])
+    environment = {
+        name: value
+        for name in environment_setting_names()
+        if (value := values.pop(name)) is not None
+    }
+    return CompareOptions(**values, environment=environment)
+
+
+def compare(options: CompareOptions) -> Path:
+    """Run what has not been run, write the report, return its path."""
+    contest = _contest(options)
+    settings = settings_given(find_spec(options.env), contest.arguments)
+    contenders = [
+        parse_contender(agent, options.preset, family_of(settings))
+        for agent in dict.fromkeys(options.agents)
+    ]
+    runner = ComparisonRunner(contest, options.folder)
+    found: dict[tuple[str, int], Trace] = {}
+    for number in range(options.seeds):
+        for contender in contenders:
+            seed = options.first_seed + number
+            found[contender.label, seed] = runner.run(contender, seed)
+        print(f"seed {number + 1} of {options.seeds} done", flush=True)
+    every = options.every or max(10, options.children // 100)
+    comparison = Comparison([*found.values()], every)
+    about = _page(options, comparison, found, settings)
+    _print(comparison, about)
+    with folder_errors(options.folder):
+        write_durably(options.folder / "curves.csv", curves_csv(comparison).encode())
+        path = options.folder / "report.html"
+        write_durably(path, comparison_page(comparison, about).encode())
+    print(f"\nreport: {path}")
+    return path
+
+
+def _contest(options: CompareOptions) -> Contest:
+    recipe = None if options.recipe is None else recipe_from_text(options.recipe)
+    arguments = {
+        **further_arguments(options.arguments),
+        **options.environment,
+        **{k: v for k, v in (("recipe", recipe), ("dataset", options.dataset)) if v is not None},
+    }
+    return Contest(options.env, options.children, options.children_per_update, arguments)
+
+
+def _page(
+    options: CompareOptions,
+    comparison: Comparison,
+    found: dict[tuple[str, int], Trace],
+    settings: ChildSettings | None,
+) -> Page:
+    budgets = [n for n in BUDGETS if n < options.children] + [options.children]
+    test = None
+    if isinstance(settings, TableSettings) and settings.looks_up:
+        with suppress(InvalidDatasetError):  # a table without held-out figures
+            test = best_test_figures(comparison, _test_figures(settings.table, found), budgets)
+    origin = [
+        ("command", command_line()),
+        ("versions", versions_line(versions())),
+        ("hardware", hardware_line(hardware())),
+    ]
+    return Page(f"{options.env}: agents compared", origin, budgets, test)
+
+
+def _test_figures(table: str, found: dict[tuple[str, int], Trace]) -> dict[tuple[str, int], Any]:
+    """Held-out figure of every child: the mean of its trainings. Read when searches are over."""
+    space = read_table(table).search_space
+    figures = np.nanmean(load_held_out_metrics(table), axis=1)
+    return {
+        key: figures[[index_of(space, tokens) for tokens in one.tokens.tolist()]]
+        for key, one in found.items()
+    }
+
+
+def _print(comparison: Comparison, about: Page) -> None:
+    print("\n" + table_text(*budget_rows(comparison, about)))
+    if verdicts := verdict_rows(comparison):
+        print("\nAgainst random search:\n" + table_text(VERDICT_HEADS, verdicts))

@@ -1,0 +1,44 @@
+"""Print what finished runs show: python scripts/summarise_runs.py runs/A runs/B ...
+
+Runs of one environment are grouped by agent and its options; each block of children gets the mean
+and best metric over seeds, and each agent is compared with the last one named (put the control
+last) over the seeds that both have, with 95% confidence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from agents.command import run_command
+from agents.comparison.summary import against_last, block_table
+from agents.records.run_record import group_runs, read_run
+from nas_env.errors import NasEnvError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Compare finished runs."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders of one environment."""
+    block: int = 50
+    """Children per row of the table."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Summarise; the exit status is 0, or 2 for an error."""
+    return run_command(lambda: summarise(tyro.cli(Options, args=arguments, description=__doc__)))
+
+
+def summarise(options: Options) -> int:
+    """Read the runs and print the table and the comparisons."""
+    if not options.runs or options.block < 1:
+        raise NasEnvError("Name run folders, and blocks of at least 1 child (--block).")
+    groups = group_runs([read_run(folder) for folder in options.runs])
+    seeds = {agent: [run.seed for run in group] for agent, group in groups.items()}
+    env = next(iter(groups.values()))[0].env
+    print(f"{env}, seeds {seeds}\n\n{block_table(groups, options.block)}\n")
+    print(*against_last(groups), sep="\n")
+    return 0
