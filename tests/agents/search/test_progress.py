@@ -77,7 +77,7 @@ def full_tally() -> Tally:
     [
         (
             200,
-            "101/12800 children, best perplexity 123.4567, mean of last 20 123.4567, 1 failed, "
+            "101/12800 children, best perplexity 123.4567, mean of last 50 123.4567, 1 failed, "
             "12.2 s/child, 43:06:57 left",
         ),
         (80, "101/12800, best 123.4567, mean 123.4567, 1 failed, 12.2s/child, 43:06:57 left"),
