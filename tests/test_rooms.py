@@ -153,9 +153,6 @@ MAY_NAME_DATA_SETS = {
     "nas_env/tasks/cell_kind.py",
     "nas_env/tables/file.py",  # tables have names too
     "nas_env/envs/table_env.py",
-    "agents/search/launch.py",  # the search that a command line without --env starts
-    "agents/commands/language_model.py",  # its default
-    "agents/reports/cost.py",
 }
 
 
