@@ -136,8 +136,9 @@ def test_a_reader_that_has_gone_leaves_a_resumable_run(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.wait(timeout=300) == 141
         assert process.stderr.read() == b""
-    done = len(rows(tmp_path / "run"))
-    assert 0 < done < 1_000_000
+    # Lines also come while the first children train: then nothing is written yet.
+    done = len(rows(tmp_path / "run")) if (tmp_path / "run" / "episodes.csv").exists() else 0
+    assert done < 1_000_000
     assert main(["--resume", "--run-dir", "run", "--children", str(done + 1)]) == 0
     assert len(rows(tmp_path / "run")) == done + 1
 
