@@ -1,4 +1,4 @@
-"""Our learners: REINFORCE, random search, regularised evolution, and the search loop.
+"""The learners of nas_env: REINFORCE, random search, regularised evolution, and the search loop.
 
 Public names are loaded on first use, so that ``import agents`` imports no torch.
 """

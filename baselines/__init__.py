@@ -1,1 +1,1 @@
-"""What the agents and found networks are compared with."""
+"""What the agents and found networks of nas_env are compared with."""

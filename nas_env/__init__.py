@@ -5,9 +5,11 @@ child is built. Public names are loaded on first use.
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas_env.registration import register_environments
+from nas_env.system.name_clash import warn_of_clashes
 
 if TYPE_CHECKING:
     from nas_env.api import build_child as build_child
@@ -52,6 +54,7 @@ __all__ = [*_HOME, "published"]
 
 
 register_environments()
+warn_of_clashes(Path(__file__).parents[1])
 
 
 def __getattr__(name: str) -> Any:

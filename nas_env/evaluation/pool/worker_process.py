@@ -49,7 +49,10 @@ class WorkerProcess:
         self.since = time.monotonic()  # when it entered this state
         self.job = -1  # index of the job it is busy with
         self.children = 0  # jobs it was given
-        command = [sys.executable, "-m", "nas_env.evaluation.pool.worker", str(os.getpid())]
+        # This process was told of packages that clash (system/name_clash.py); once is enough.
+        quiet = ("-W", "ignore:nas_env")
+        worker = ("-m", "nas_env.evaluation.pool.worker", str(os.getpid()))
+        command = [sys.executable, *quiet, *worker]
         with _interrupt_blocked():
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
