@@ -2,7 +2,7 @@
 
 ``python scripts/examples/rllib_ppo.py``, or on children that are trained here with
 ``--env NAS-Digits-v0 --arguments '{"num_layers": 2, "recipe": "quick"}'``; ``--help`` has all
-flags. It needs RLlib: ``pip install -e ".[ray]"``. Ray starts for this process
+flags. It needs RLlib: ``pip install -e ".[rllib]"``. Ray starts for this process
 alone, which plays and learns: it needs no cluster.
 
 One update is a whole number of episodes: the only reward comes with the last token, so nothing is
@@ -140,7 +140,7 @@ def start_ray() -> None:
         import ray.rllib
     except ImportError as error:
         raise MissingDependencyError(
-            f'This example needs RLlib ({error}): pip install -e ".[ray]"'
+            f'This example needs RLlib ({error}): pip install -e ".[rllib]"'
         ) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
     stop = signal.getsignal(signal.SIGTERM)

@@ -53,7 +53,7 @@ def run(home: Path, *arguments: object, **environment: str) -> "subprocess.Compl
 
 
 def rllib() -> None:
-    pytest.importorskip("ray.rllib", reason='RLlib is not installed: pip install -e ".[ray]"')
+    pytest.importorskip("ray.rllib", reason='RLlib is not installed: pip install -e ".[rllib]"')
 
 
 @pytest.mark.parametrize("env_id", ["NAS-Digits-Table-v0", "NAS-PyDocs-v0"])
@@ -96,7 +96,7 @@ def test_without_rllib_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ModuleNotFoundError(\"No module named 'ray'\")")
     done = run(tmp_path, SCRIPT, PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and 'pip install -e ".[ray]"' in done.stderr
+    assert done.stderr.startswith("error: ") and 'pip install -e ".[rllib]"' in done.stderr
 
 
 @pytest.mark.ray
