@@ -64,7 +64,8 @@ def test_the_ratio_is_1_before_the_first_step_and_not_after_it(name: str) -> Non
 def test_an_update_makes_tokens_of_good_children_likelier(name: str) -> None:
     """The gradient has the right sign, and belongs to the tokens that were played."""
     player = make_player(environment())
-    agent = make_agent(name, player.problem, 0, {"learning_rate": 1e-2})
+    rate = 1e-3 if name == "a2c" else 1e-2  # A2C at 1e-2 is stuck with every third seed
+    agent = make_agent(name, player.problem, 0, {"learning_rate": rate})
     widths = []
     for update in range(40):
         played = player.play(agent, Order(CHILDREN, CHILDREN * update, 0))
@@ -78,6 +79,7 @@ def test_the_policy_sees_every_token_chosen_so_far() -> None:
         assert observation_space(make_player(env).problem) == env.observation_space
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the figures that SB3 logs
 @pytest.mark.parametrize("name", AGENTS)
 def test_a_policy_that_diverges_is_a_clear_error(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"The policy of {name} diverged.*1e\\+30"):

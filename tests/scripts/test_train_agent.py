@@ -237,7 +237,7 @@ def test_an_explicit_environment_without_its_data_is_an_error(
         (["--executor", "proces"], "Did you mean 'process'"),
         (["--dataset", "no/such/folder"], "no/such/folder"),
         (["--device", "tpu"], "tpu"),
-        (["--env", "CartPole-v1", "--num-layers", "3"], "CartPole-v1 cannot be made"),
+        (["--env", "Acrobot-v1", "--num-layers", "3"], "Acrobot-v1 cannot be made"),
         (["--env", "CartPole-v1"], "Agents play environments with action space Discrete"),
         (["--children", "0"], "children must be a whole number of at least 1"),
         (
