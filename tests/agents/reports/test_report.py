@@ -194,12 +194,11 @@ def test_cells_of_a_perplexity_run_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_the_best_child_is_the_one_that_the_run_folder_names(tmp_path: Path) -> None:
-    """Seeds differ, so the best architecture on average is another than that of the best child."""
+    """A child is lucky once: the best architecture on average is another than its own."""
+    lucky = iter([0.9])
 
     def noisy(architecture: Any, seed: int) -> float:
-        if architecture.layers[0].filters == 64:
-            return 0.8
-        return 0.4 if seed % 5 else 0.9
+        return 0.8 if architecture.layers[0].filters == 64 else next(lucky, 0.4)
 
     env = gym.make_vec("NAS-Digits-v0", num_envs=8, evaluator=noisy, num_layers=1)
     run = tmp_path / "run"
