@@ -7,9 +7,9 @@ updates, so theirs is larger. Learning rates were chosen on the complete table N
 .9036; 8e-3 .9201; 2e-2 .9275; 4e-2 .9262. Last 100 of 400: random .9016; .9259; .9284; .9295;
 .9276. Last 100 of 1,000: random .9055; 3.5e-3 .9305.
 
-A large learning rate alone settles on the first good networks. Training no architecture twice keeps
-the search going: on two tables it then finds at least as much as evolution with a few hundred
-children (docs/results.md, "Small budgets"). With real children it did neither better nor worse
+A large learning rate alone settles on the first good networks. Avoiding repeats keeps the search
+going until the policy has decided: on two tables it then finds at least as much as evolution with a
+few hundred children (docs/results/tables.md). With real children it did neither better nor worse
 than 2e-2 alone (400 of ``NAS-Digits-v0``, 3 seeds), and with a growing depth it was not measured,
 so their presets are without.
 """
@@ -25,7 +25,7 @@ from nas_env.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Preset:
-    """What a name stands for.
+    """Numbers that belong together, under a name.
 
     Attributes:
         recipe: name of the recipe that trains children.

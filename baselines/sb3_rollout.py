@@ -91,7 +91,7 @@ class Rollout:
         """Each step: its decision, row, reward and whether it is an episode's first."""
         for index, length in enumerate(batch.lengths.tolist()):
             episode = self._episodes[index] if index < len(self._episodes) else _Episode(0)
-            # A row that waits for others to end is asked on; those decisions are nobody's.
+            # A row that waits for others to end is asked on; its decisions are dropped.
             decisions = episode.decisions[:length]
             played = [int(decision.tokens[episode.row]) for decision in decisions]
             if played != batch.tokens[index, :length].tolist():

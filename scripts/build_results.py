@@ -5,15 +5,12 @@
 Run it after a change to that file; a test fails while a page or a chart is stale.
 """
 
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    # Ctrl-C while modules load: no traceback
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
 
 import tyro
 

@@ -168,7 +168,7 @@ class VectorPlayer(Player):
         while not record.ended.all():
             tokens = agent.act(seen)
             running, masks = ~record.ended, np.asarray(observations["action_mask"])
-            # Rows that have ended get any valid token; what they play now is nobody's.
+            # Rows that have ended get any valid token; what they play now is not recorded.
             actions = np.where(running, tokens, masks.argmax(axis=1))
             observations, rewards, terminated, truncated, infos = self.env.step(actions)
             ended = terminated | truncated

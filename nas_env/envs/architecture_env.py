@@ -98,7 +98,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     | `train_seconds` | float | wall-clock seconds the training took |
     | `cached` | bool | the outcome was known already: nothing was trained |
 
-    The children's faults never raise. The test split is out of reach.
+    The children's faults never raise. No test data are ever read.
 
     ## Arguments
     * `search_space`: layout, masks, decode and encode (`nas_env.space.layout.SearchSpace`).

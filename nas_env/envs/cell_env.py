@@ -55,7 +55,7 @@ class CellEnv(TaskEnv):
     follows, then how the previous memory c_{t-1} is combined into the tree, which node's
     pre-activation becomes the new memory c_t, and which node c_{t-1} is injected into. The last
     token builds a language model of two layers of this cell, trains it by the recipe and measures
-    its perplexity on the validation text; the test text is out of reach.
+    its perplexity on the validation text; the test text is never read.
 
     | Id | Space | Data |
     |---|---|---|

@@ -94,7 +94,7 @@ class ConvEnv(TaskEnv):
     filters, their number, in `-Strides` the strides, and which of the earlier layers it reads
     (concatenated in depth). A layer that reads none reads the image; layers that no layer reads
     feed the classifier. The last token builds the child, trains it by the recipe and measures its
-    accuracy on the validation split; the test split is out of reach.
+    accuracy on the validation split; no test image is ever read.
 
     | Id | Space | Data |
     |---|---|---|

@@ -7,7 +7,6 @@ left, to odd ones on the right. It has the colour of the layer that reads.
 from collections.abc import Iterator, Sequence
 
 from nas_env.rendering.conv_rows import NetworkRows
-from nas_env.rendering.picture import Picture
 from nas_env.rendering.shapes import FAINT, SOFT, Box, Line, Point
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa3377", "#b58900", "#2a9fd6", "#6a4fb3", "#8c564b")
@@ -74,8 +73,3 @@ class Lines:
 def colour_of(layer: int) -> str:
     """The colour of a layer and of the lines that end in it; differs from its neighbours'."""
     return COLOURS[(layer // 2 + 4 * (layer % 2)) % len(COLOURS)]
-
-
-def arcs(picture: Picture) -> list[str]:
-    """What every line of a picture says: ``"layer 1 to layer 3"``."""
-    return [item.hint for item in picture.items if isinstance(item, Line) and item.hint]

@@ -147,9 +147,9 @@ FAST = ImageRecipe(
 
 QUICK = ImageRecipe(
     name="quick",
-    # A few CPU seconds buy thousands of images at 4x4 or hundreds at 8x8. Between two seeds the
-    # accuracies of 16 random children correlate by 0.87 at 4x4 (4,096 images, two epochs) and not
-    # at all at 8x8 (1,024 images, two epochs): there they are noise.
+    # A few CPU seconds buy thousands of images at 4x4. Where all children share one seed, the
+    # accuracies of 16 random ones correlate by 0.87 between two seeds. They say little of a longer
+    # training, though: rank correlations of .19 and -.08 (docs/results/recipes.md).
     epochs=2,
     reward_epochs=1,
     batch_size=32,

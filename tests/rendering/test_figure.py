@@ -15,9 +15,8 @@ from PIL import Image
 import nas_env
 from nas_env import ChoiceSpace, published
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
-from nas_env.rendering.conv_lines import arcs
 from nas_env.rendering.picture import Picture, sheet
-from nas_env.rendering.shapes import Box, Pixels, Text, text_width
+from nas_env.rendering.shapes import Box, Line, Pixels, Text, text_width
 from nas_env.space.cell import CellSpace
 from nas_env.space.conv import ConvSpace
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
@@ -37,6 +36,11 @@ SPACES: list[SearchSpace[Any]] = [
     CellSpace(16, ("add", "elem_mult", "max"), ("identity", "tanh", "sigmoid", "relu", "sin")),
     ChoiceSpace({"width": list(range(40)), "a & <b>": ["x" * 300, "ü"]}),
 ]
+
+
+def arcs(picture: Picture) -> list[str]:
+    """What every line of a picture says: ``"layer 1 to layer 3"``."""
+    return [item.hint for item in picture.items if isinstance(item, Line) and item.hint]
 
 
 def words(picture: Picture) -> list[str]:

@@ -10,14 +10,19 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium as gym
 import pytest
 
 import nas_env
+from agents.agent import Problem
 from agents.commands.train import main
+from agents.random_search import RandomSearchAgent
+from agents.registry import register_agent
+from nas_env.checks import between, check_settings
 from nas_env.evaluation.store import EvaluationStore
 
 TINY = json.dumps({"name": "quick", "epochs": 1, "reward_epochs": 1, "train_images": 64})
@@ -314,3 +319,44 @@ def test_a_search_in_which_every_child_fails_says_why_with_status_1(
     digits = [word if word != TINY else hopeless for word in DIGITS]
     assert main([*digits, "--children", "2"]) == 1
     assert "No child could be trained" in capsys.readouterr().out
+
+
+@dataclass(frozen=True)
+class GreedySettings:
+    """Hyper-parameters of an agent of somebody else's.
+
+    Attributes:
+        optimism: share of children that repeat the best one.
+    """
+
+    optimism: Annotated[float, between(0, 1)] = 0.5
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+class GreedyAgent(RandomSearchAgent):
+    name = "greedy"
+
+    def __init__(
+        self, problem: Problem, seed: int = 0, settings: GreedySettings | None = None
+    ) -> None:
+        super().__init__(problem, seed)
+        self.settings = settings or GreedySettings()
+
+
+def test_an_agent_from_outside_has_flags_help_checks_and_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One call registers it; nothing of the project is edited."""
+    register_agent("greedy", GreedyAgent, GreedySettings)
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "greedy: share of children that repeat the best one (default 0.5)." in printed
+    flags = ["--env", CHOICE, "--agent", "greedy", "--children", "8", "--run-dir", "run"]
+    assert main([*flags, "--optimism=0.25"]) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["agent_options"] == {"optimism": 0.25}
+    assert main([*flags[:-1], "other", "--optimism", "2"]) == 2
+    assert "optimism must be a finite number from 0 to 1, got 2.0" in capsys.readouterr().err

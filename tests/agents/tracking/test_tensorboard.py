@@ -1,6 +1,7 @@
 """The TensorBoard tracker against the real package: what it writes is read back."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.agents.tracking.tracked import make_choice
 
 
 def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
-    loading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    loading = import_module("tensorboard.backend.event_processing.event_accumulator")
     found = loading.EventAccumulator(str(run / FOLDER))
     found.Reload()
     return {
@@ -32,7 +33,6 @@ def search(run: Path, children: int, **settings: Any) -> agents.SearchResult:
 
 
 def test_figures_of_each_update_are_there_and_a_resume_goes_on(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
     run = tmp_path / "run"
     search(run, 16)
     result = search(run, 32, resume=True)
@@ -44,7 +44,6 @@ def test_figures_of_each_update_are_there_and_a_resume_goes_on(tmp_path: Path) -
 
 
 def test_a_step_that_a_crash_left_over_does_not_show_twice(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
     run = tmp_path / "run"
     search(run, 16)
     lost = TensorBoardTracker()  # an update that was logged, but not reached by a checkpoint
