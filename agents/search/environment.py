@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import astuple
+from dataclasses import asdict, astuple, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,9 @@ def own_positions(env: AnyEnv, layout: Layout | None) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A JSON-able stand-in: the value itself, or for a function its name."""
+    """A JSON-able stand-in: the value itself, a dataclass's fields, or for a function its name."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     try:
         return json.loads(json.dumps(value))
     except TypeError:

@@ -6,7 +6,7 @@ run to be resumed was started with comes before any preset.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from agents.agent import Agent, Problem
@@ -81,7 +81,7 @@ def environment_arguments(
         recipe = {"numerics": pinned["numerics"], **changes}
     task: Any = replace(settings, recipe=recipe).make_task()
     task.key()
-    return {**given, "recipe": asdict(task.recipe)}
+    return {**given, "recipe": task.recipe}
 
 
 def search_settings(preset: Preset, stored: Config, **given: Any) -> SearchSettings:
