@@ -43,7 +43,7 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     folder.mkdir(exist_ok=True)
     driver = folder / "driver.py"
     driver.write_text(DRIVER)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = {
         **os.environ,
         "LOG": str(folder / "log"),
