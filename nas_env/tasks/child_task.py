@@ -109,7 +109,10 @@ class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
     def prepare(self) -> None:
         """Load the data onto the device; idempotent."""
         if self._data is None:
-            self._data = self._load().to(self._target())
+            from nas_env.training.clean_state import clean_torch_state
+
+            with clean_torch_state():  # tensors made in inference mode could not be learned from
+                self._data = self._load().to(self._target())
 
     def run(self, job: Job) -> Evaluation:
         """Train one child; its fault becomes a failed evaluation.

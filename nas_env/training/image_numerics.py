@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nas_env.errors import ConfigurationError
 from nas_env.system.threads import one_torch_thread
+from nas_env.training.clean_state import clean_torch_state, seeded
 from nas_env.training.machine_choice import remembered_choice, take_turns
 
 NUMERICS = ("float32", "float32-channels_last", "bfloat16-channels_last")
@@ -78,8 +79,7 @@ def choose_numerics(device: torch.device) -> str:
 
 def time_numerics(device: torch.device, rounds: int = 7) -> dict[str, float]:
     """Seconds of one training step of a small fixed child, for each of ``NUMERICS``."""
-    with torch.random.fork_rng(devices=[]), one_torch_thread():
-        torch.manual_seed(0)
+    with clean_torch_state(), seeded(0, device), one_torch_thread():
         steps = {name: _timing_step(Numerics(name), device) for name in NUMERICS}
         return take_turns(steps, device, rounds)
 

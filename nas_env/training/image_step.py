@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from nas_env.data.augment import EpochPlan, training_batch
 from nas_env.data.images import ImageData
+from nas_env.errors import ExecutorError
 from nas_env.training.image_numerics import Numerics
 from nas_env.training.image_recipes import ImageRecipe
 
@@ -131,6 +132,20 @@ class GraphedStep(TrainingStep):
         self.graph = torch.cuda.CUDAGraph()
         self._capture()
 
+    def take_loss(self) -> float:
+        """As before; a graph that was empty has learned nothing, and says so.
+
+        Raises:
+            ExecutorError: the losses of an epoch are exactly 0.
+        """
+        loss = super().take_loss()
+        if loss == 0.0:
+            raise ExecutorError(
+                f"The CUDA graph on {self.device} has computed nothing: the loss of a whole epoch "
+                "is exactly 0. Update torch and the driver, or train on another device."
+            )
+        return loss
+
     def compute(self, plan: EpochPlan) -> None:
         """Replay the graph on ``plan``."""
         self.plan.choices.copy_(plan.choices)
@@ -146,7 +161,8 @@ class GraphedStep(TrainingStep):
             for _ in range(WARMUP_STEPS):
                 super().compute(self.plan)
         torch.cuda.current_stream(self.device).wait_stream(stream)
-        with torch.cuda.graph(self.graph):
+        # Both are the child's own: on another device the graph would be empty and learn nothing.
+        with torch.cuda.device(self.device), torch.cuda.graph(self.graph, stream=stream):
             super().compute(self.plan)
         self.restore(before)
 

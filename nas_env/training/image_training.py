@@ -28,6 +28,7 @@ from nas_env.errors import (
 from nas_env.space.conv_architecture import ConvArchitecture
 from nas_env.space.layout import Architecture
 from nas_env.system.threads import one_torch_thread
+from nas_env.training.clean_state import clean_torch_state, seeded
 from nas_env.training.image_numerics import Numerics, resolve_device
 from nas_env.training.image_recipes import ImageRecipe
 from nas_env.training.image_step import TrainingStep, make_step
@@ -77,7 +78,7 @@ def train_image_child(
     _check_data(data, recipe)
     cost = conv_cost(architecture, data.image_shape, len(data.classes))
     _check_limits(cost, recipe)
-    with one_torch_thread(), memory_errors(), _returned_memory(target):
+    with clean_torch_state(), one_torch_thread(), memory_errors(), _returned_memory(target):
         child, curve = _train(architecture, data.to(target), recipe, seed, start)
         if look is not None:
             look(child)
@@ -120,8 +121,7 @@ def build_seeded(
     architecture: ConvArchitecture, data: ImageData, seed: int, numerics: Numerics
 ) -> nn.Module:
     """Build the child on the data's device, its weights a function of ``seed`` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         child: nn.Module = ConvNet(architecture, data.image_shape[0], len(data.classes))
     return child.to(data.train_images.device).to(memory_format=numerics.memory_format)
 

@@ -16,6 +16,7 @@ from nas_env.child.language.model import LanguageModel
 from nas_env.child.language.size import LanguageSizes
 from nas_env.space.published import NAS_CELL
 from nas_env.system.threads import one_torch_thread
+from nas_env.training.clean_state import clean_torch_state, seeded
 from nas_env.training.machine_choice import remembered_choice, take_turns
 
 LANGUAGE_NUMERICS = ("float32", "bfloat16")
@@ -37,8 +38,7 @@ def choose_language_numerics(device: torch.device) -> str:
 
 def time_language_numerics(device: torch.device, rounds: int = 5) -> dict[str, float]:
     """Seconds of one training step of a fixed child, for each of ``LANGUAGE_NUMERICS``."""
-    with torch.random.fork_rng(devices=[]), one_torch_thread():
-        torch.manual_seed(0)
+    with clean_torch_state(), seeded(0, device), one_torch_thread():
         step = _timing_step(device)
         return take_turns({name: partial(step, name) for name in LANGUAGE_NUMERICS}, device, rounds)
 

@@ -27,6 +27,7 @@ from nas_env.errors import (
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.layout import Architecture
 from nas_env.system.threads import one_torch_thread
+from nas_env.training.clean_state import clean_torch_state, seeded
 from nas_env.training.image_numerics import resolve_device
 from nas_env.training.language_evaluation import perplexity_from, perplexity_of
 from nas_env.training.language_numerics import language_autocast
@@ -100,7 +101,7 @@ def train_language_child(
         )
     target = resolve_device(device)
     recipe = recipe.with_numerics(target)
-    with one_torch_thread(), memory_errors():
+    with clean_torch_state(), one_torch_thread(), memory_errors():
         training = LanguageTraining(architecture, data.to(target), recipe, seed)
         curve = training.run()
     return TrainingOutcome(
@@ -136,8 +137,7 @@ class LanguageTraining:
         self._check_limits()
         end_of_line = data.vocabulary.end_of_line
         self.streams = training_streams(data.train, recipe.batch_size, end_of_line)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             child = LanguageModel(cell, self.sizes, recipe.dropout, recipe.init_scale)
         self.child = child.to(self.device)
         if recipe.unigram_bias:
@@ -153,9 +153,7 @@ class LanguageTraining:
         recipe, curve = self.recipe, list[float]()
         if recipe.unigram_bias and self.is_dead():
             return [self._checked(self.perplexity(self.data.valid))]
-        cuda = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
-            torch.manual_seed(self.seed ^ DROPOUT_STREAM)
+        with seeded(self.seed ^ DROPOUT_STREAM, self.device):
             for epoch in range(recipe.epochs):
                 start = time.monotonic()
                 train = self._train_epoch(epoch)
