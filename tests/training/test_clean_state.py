@@ -13,7 +13,7 @@ from nas_env.space.conv_architecture import ConvArchitecture, Convolution
 from nas_env.training.clean_state import clean_torch_state, seeded
 
 NETWORK = ConvArchitecture((Convolution(3, 3, 8), Convolution(3, 3, 8, inputs=(1,))))
-IMAGES = {"name": "quick", "train_images": 256, "valid_images": 400, "numerics": "float32"}
+IMAGES = {"name": "quick", "epochs": 3, "train_images": 512, "numerics": "float32"}
 TEXT = {
     "name": "quick",
     "epochs": 1,
