@@ -15,7 +15,8 @@ from nas_env.space.layout import Layout
 
 Observations = Mapping[str, NDArray[Any]]
 """``tokens`` (batch, positions) int, token + 1 or 0 = not chosen yet; ``position`` (batch,);
-``action_mask`` (batch, actions) of 0 and 1."""
+``action_mask`` (batch, actions) of 0 and 1; ``remaining`` (batch,) tokens left in the episode,
+where the environment tells."""
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ class SB3Agent(Agent):
         Raises:
             ConfigurationError: the weights have grown beyond all numbers.
         """
-        keys = ("tokens", "position", "action_mask")
-        seen = {key: np.array(observations[key]) for key in keys}
+        seen = {key: np.array(observations[key]) for key in ("tokens", "position", "action_mask")}
+        seen["remaining"] = np.array(observations.get("remaining", np.zeros_like(seen["position"])))
         masks = seen["action_mask"].astype(np.bool_)
         tensors = {key: torch.from_numpy(value) for key, value in seen.items()}
         with self._randomness.lent(), torch.no_grad(), self._finite():
@@ -307,6 +307,7 @@ def observation_space(problem: Problem) -> spaces.Dict:
         {
             "tokens": spaces.MultiDiscrete(options),
             "position": spaces.Discrete(problem.num_positions + 1),
+            "remaining": spaces.Discrete(problem.num_positions + 1),
             "action_mask": spaces.MultiBinary(problem.num_actions),
         }
     )

@@ -63,12 +63,14 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     |---|---|---|
     | `tokens` | `MultiDiscrete(options + 1)` | token + 1 at each position; 0 = not chosen yet |
     | `position` | `Discrete(positions + 1)` | number of tokens chosen so far |
+    | `remaining` | `Discrete(positions + 1)` | number of tokens left in the episode |
     | `action_mask` | `MultiBinary(actions)` | 1 = valid as the next token |
 
     The shapes are those of the deepest architecture; a shallower episode uses the first positions.
-    Everything that was chosen is in the observation, so it is Markov for episodes of one depth. In
-    the observation that ends an episode, `position` is the episode's length and `action_mask` that
-    of the first position of a next episode, so that it is never empty.
+    Everything that was chosen is in the observation, and so is how much is still to come:
+    episodes of all depths are Markov. In the observation that ends an episode, `position` is the
+    episode's length, `remaining` 0 and `action_mask` that of the first position of a next episode,
+    so that it is never empty.
 
     ## Rewards
     0 until the last token; then `reward(metric)` of the trained child, 0 if it failed.
@@ -263,6 +265,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         return {
             "tokens": self._written.copy(),
             "position": np.int64(self._position),
+            "remaining": np.int64(max(self._length - self._position, 0)),
             "action_mask": self._mask.astype(np.int8),
         }
 

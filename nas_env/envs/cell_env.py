@@ -79,6 +79,7 @@ class CellEnv(TaskEnv):
     |---|---|---|
     | `tokens` | `MultiDiscrete(options + 1)` | token + 1 at each position; 0 = not chosen yet |
     | `position` | `Discrete(positions + 1)` | number of tokens chosen so far |
+    | `remaining` | `Discrete(positions + 1)` | number of tokens left in the episode |
     | `action_mask` | `MultiBinary(actions)` | 1 = valid as the next token |
 
     There are 34 positions for base number 8, all of them used in every episode.

@@ -124,6 +124,7 @@ class ConvEnv(TaskEnv):
     |---|---|---|
     | `tokens` | `MultiDiscrete(options + 1)` | token + 1 at each position; 0 = not chosen yet |
     | `position` | `Discrete(positions + 1)` | number of tokens chosen so far |
+    | `remaining` | `Discrete(positions + 1)` | number of tokens left in the episode |
     | `action_mask` | `MultiBinary(actions)` | 1 = valid as the next token |
 
     There are 250 positions for 20 layers; the default episode of 6 layers has 33 tokens.

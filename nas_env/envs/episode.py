@@ -29,6 +29,7 @@ def observation_space(search_space: SearchSpace[Any]) -> spaces.Dict:
         {
             "tokens": spaces.MultiDiscrete(np.array(options)),
             "position": spaces.Discrete(len(options) + 1),
+            "remaining": spaces.Discrete(len(options) + 1),
             "action_mask": spaces.MultiBinary(search_space.max_options),
         }
     )

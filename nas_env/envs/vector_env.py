@@ -295,6 +295,7 @@ class ArchitectureVectorEnv(Base):
         return {
             "tokens": self._written.copy(),
             "position": self._positions.copy(),
+            "remaining": np.maximum(self._lengths - self._positions, 0),  # 0: it has ended
             "action_mask": self._valid.astype(np.int8),
         }
 

@@ -72,6 +72,7 @@ def _write(agent: Agent, space: ConvSpace, children: int) -> NDArray[np.int64]:
         observations = {
             "tokens": written,
             "position": np.full(children, position),
+            "remaining": np.full(children, len(space.layout) - position),
             "action_mask": mask.astype(np.int8),
         }
         written[:, position] = agent.act(observations) + 1

@@ -159,7 +159,7 @@ def test_attributes_and_wrappers() -> None:
         env.set_attr("metric_name", "metric", [1])
     assert env.env_is_wrapped(Monitor) == [True] * 3
     assert env.env_is_wrapped(gym.wrappers.FlattenObservation) == [False] * 3
-    assert set(VecCheckNan(env).reset()) == {"tokens", "position", "action_mask"}
+    assert set(VecCheckNan(env).reset()) == {"tokens", "position", "remaining", "action_mask"}
 
 
 def test_environments_it_cannot_serve_are_refused() -> None:

@@ -108,9 +108,17 @@ def test_observations_stay_in_the_space_until_the_end_at_every_depth() -> None:
         terminated = False
         while not terminated:
             assert obs in env.observation_space
+            left = env.search_space.length(depth) - obs["position"]
+            assert obs["remaining"] == left > 0
             obs, _, terminated, _, _ = env.step(env.action_space.sample())
         assert obs in env.observation_space
-        assert obs["position"] == env.search_space.length(depth)
+        assert obs["position"] == env.search_space.length(depth) and obs["remaining"] == 0
+
+
+def test_episodes_of_different_depth_differ_from_their_first_observation() -> None:
+    env = ArchitectureEnv(ConvSpace(2, 12), lambda a, s: 0.5)
+    left = [int(env.reset(options={"num_layers": n})[0]["remaining"]) for n in (1, 6, 12)]
+    assert left == [env.search_space.length(n) for n in (1, 6, 12)] and len(set(left)) == 3
 
 
 def test_one_child_is_trained_per_episode_and_none_before_the_last_token() -> None:

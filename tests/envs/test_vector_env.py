@@ -147,6 +147,8 @@ def test_disabled_restarts_only_the_rows_in_the_mask() -> None:
         env.step(np.zeros(2, int))
     options = {"reset_mask": terminated, "num_layers": 3}
     obs, infos = env.reset(options=options)
+    space = ConvSpace(2, 3)
+    assert obs["remaining"].tolist() == [space.length(3), space.length(2) - 3]
     assert obs["position"].tolist() == [0, 3] and infos["_num_layers"].tolist() == [True, False]
     assert set(options) == {"reset_mask", "num_layers"}  # the caller's dict stays as it is
     for _ in range(4):
@@ -161,6 +163,7 @@ def test_same_step_hands_over_the_end_of_the_last_episode() -> None:
     obs, rewards, _, _, infos = env.step(np.array([1, 1]))
     assert rewards.tolist() == [64.0, 32.0] and obs["position"].tolist() == [0, 0]
     assert infos["final_obs"][0]["tokens"].tolist() == [3, 2]
+    assert infos["final_obs"][0]["remaining"] == 0 and obs["remaining"].tolist() == [2, 2]
     assert infos["final_info"]["metric"].tolist() == [64.0, 32.0]
 
 
