@@ -23,11 +23,22 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
 
 
+def test_the_test_text_is_not_read_unless_it_is_asked_for(folder: Path) -> None:
+    for text in folder.glob("*.test.txt"):
+        text.write_bytes(b"\xff\xfe no text")
+    shared = ["--dataset", str(folder), "--device", "cpu", "--epochs", "1", "--recipe", "quick"]
+    done = run(*shared)
+    assert done.returncode == 0, done.stderr
+    assert "test" not in done.stdout
+    asked = run(*shared, "--test")
+    assert asked.returncode == 2 and "test.txt" in asked.stderr
+
+
 def test_prints_every_epoch_and_tests_once_at_the_end(folder: Path) -> None:
     cell = str(folder / "cell.json")
     shared = ["--dataset", str(folder), "--device", "cpu", "--epochs", "2"]
     shared += ["--recipe", '{"name": "zaremba_small", "numerics": "float32"}']
-    done = run("--cell", cell, "--same-parameters-as", "lstm", *shared)
+    done = run("--cell", cell, "--same-parameters-as", "lstm", "--test", *shared)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert "float32" in lines[0]
