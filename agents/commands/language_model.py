@@ -1,8 +1,8 @@
 """Train one language model and print its perplexity epoch by epoch.
 
 The published check of the trainer (validation 121.4, test 115.9):
-``python scripts/train_language_model.py --recipe zaremba_small --cell lstm --test``, and a found cell
-with as many parameters beside it:
+``python scripts/train_language_model.py --recipe zaremba_small --cell lstm --test``, and a found
+cell with as many parameters beside it:
 ``--recipe zaremba_small --cell nas_cell --same-parameters-as lstm --test``.
 """
 
@@ -45,7 +45,7 @@ class LanguageOptions:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train, print, test if asked to; the exit status is 0 if the child was trained, 2 for an error."""
+    """Train, print, test if asked to; the status is 0 if the child was trained, 2 for an error."""
 
     def body() -> int:
         options = tyro.cli(LanguageOptions, args=arguments, description=__doc__)

@@ -1,4 +1,4 @@
-"""What ``nas-env language-model`` does: one model of one cell, trained, told, and tested where asked to."""
+"""What ``nas-env language-model`` does: one model of one cell, trained, told, tested if asked."""
 
 import math
 from dataclasses import replace
