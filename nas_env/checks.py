@@ -140,8 +140,12 @@ class Kind:
             return True
         if self.choices:
             return any(type(value) is type(choice) and value == choice for choice in self.choices)
+        if type(value) is int and not -LARGEST <= value <= LARGEST:
+            return self.type is None
         if self.type is float:
             right = type(value) in (int, float) and math.isfinite(value)
+        elif self.type is str:
+            right = type(value) is str and _is_unicode(value)
         else:
             right = self.type is None or type(value) is self.type
         if self.type is tuple and right:
@@ -178,9 +182,37 @@ def refuse(name: str, value: object, allowed: str, what: str = "") -> NoReturn:
     Raises:
         ConfigurationError: always.
     """
-    shown = repr(value)
-    shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
-    raise ConfigurationError(f"{what + ' ' if what else ''}{name} must be {allowed}, got {shown}.")
+    got = f"got {shown(value)}{_why_not(value)}"
+    raise ConfigurationError(f"{what + ' ' if what else ''}{name} must be {allowed}, {got}.")
+
+
+def shown(value: object, longest: int = 200) -> str:
+    """A value in a message: at most so many characters, whatever it is and at little cost."""
+    if isinstance(value, str | bytes) and len(value) > longest:
+        return f"{value[:longest]!r}..."
+    try:
+        text = repr(value)
+    except Exception:  # an own __repr__, a number of 5,000 digits, lists nested too deeply
+        return f"a value of type {type(value).__name__} that cannot be shown"
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def _why_not(value: object) -> str:
+    """What the kind and the limits do not say of a value that is not allowed."""
+    if type(value) is int and not -LARGEST <= value <= LARGEST:
+        return " (whole numbers have at most 64 bits)"
+    if isinstance(value, str) and not _is_unicode(value):
+        return " (not UTF-8)"
+    return ""
+
+
+def _is_unicode(text: str) -> bool:
+    """False where bytes that were no UTF-8 became text: no file or store could hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def require(holds: bool, name: str, value: object, allowed: str, what: str = "") -> None:
@@ -210,8 +242,10 @@ def check_seed(seed: object) -> int:
     """A run seed as a plain int.
 
     Raises:
-        ConfigurationError: it is no whole number, or below 0.
+        ConfigurationError: it is no whole number, below 0, or has more bits than NumPy draws.
     """
+    if type(seed) is int and LARGEST < seed < 2**128:  # as ``numpy.random.SeedSequence`` draws them
+        return seed
     return int(checked("seed", seed, Annotated[int, at_least(0)]))
 
 
@@ -246,7 +280,8 @@ def kind_of(hint: Any, limits: Iterable[Limit] = ()) -> Kind | None:
     return None
 
 
-_LONGEST = 200  # characters of a value in a message
+LARGEST = 2**63 - 1
+"""What counts and databases hold."""
 _NOUNS: dict[type | None, tuple[str, str]] = {  # one, several
     int: ("a whole number", "whole numbers"),
     float: ("a finite number", "finite numbers"),

@@ -17,6 +17,7 @@ from nas_env.checks import (
     kinds_of,
     matching,
     one_of,
+    shown,
     some,
 )
 from nas_env.errors import ConfigurationError
@@ -109,6 +110,41 @@ def test_a_very_long_value_does_not_flood_the_message() -> None:
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize("value", [10**20, -(10**20), 10**5000], ids=["20", "-20", "5000"])
+def test_a_number_that_no_counter_holds_is_refused_everywhere(value: int) -> None:
+    for name in ("count", "rate", "units", "clip", "sizes"):
+        with pytest.raises(ConfigurationError, match=f"^{name} must be") as caught:
+            given: Any = (value,) if name == "sizes" else value
+            Settings(**{name: given})
+        assert len(str(caught.value)) < 400
+    with pytest.raises(ConfigurationError, match="at most 64 bits"):
+        Settings(count=value)
+
+
+def test_text_that_no_file_can_hold_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"name must be text, got .*not UTF-8"):
+        Settings(name="a\udcff")
+
+
+class Odd:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def nested(depth: int) -> list[Any]:
+    made: list[Any] = []
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize(
+    "value", [Odd(), nested(10**5), 10**5000, "z" * 10**8, b"z" * 10**8], ids=range(5)
+)
+def test_whatever_a_value_is_it_can_be_shown_in_a_few_words(value: Any) -> None:
+    assert len(shown(value)) < 300
+
+
 def test_every_annotation_is_known_in_words() -> None:
     assert {name: kind.words for name, kind in kinds_of(Settings).items()}["share"] == (
         "a finite number of at least 0 below 1"
@@ -116,7 +152,7 @@ def test_every_annotation_is_known_in_words() -> None:
     assert "anything" not in kinds_of(Settings)
 
 
-@pytest.mark.parametrize("seed", [-1, 1.0, True, "1", None])
+@pytest.mark.parametrize("seed", [-1, 1.0, True, "1", None, 2**128])
 def test_a_seed_is_a_whole_number_of_0_or_more(seed: object) -> None:
     with pytest.raises(ConfigurationError, match="seed must be a whole number of at least 0"):
         check_seed(seed)
@@ -124,3 +160,4 @@ def test_a_seed_is_a_whole_number_of_0_or_more(seed: object) -> None:
 
 def test_a_seed_of_numpy_is_a_seed() -> None:
     assert type(check_seed(np.int64(3))) is int
+    assert check_seed(2**127) == 2**127  # as NumPy draws them

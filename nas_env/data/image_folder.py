@@ -1,4 +1,4 @@
-"""A user's own images: ``train/CLASS/*.png`` (or .jpg, .jpeg), optionally ``test/CLASS/*``.
+"""A user's own images: ``train/CLASS/*.png`` (or .jpg, .tif, ...), optionally ``test/CLASS/*``.
 
 Decoding tens of thousands of files takes most of a minute, so the decoded array is kept in the
 cache folder, under a name made from every file's path, size and modification time. The identity of
@@ -8,25 +8,35 @@ the data is a hash of the files' names and bytes.
 import hashlib
 import json
 import os
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
-from PIL import Image
 
+from nas_env.data import image_cache
 from nas_env.data.datasets import ImageDataset, dataset_names, offline_hint
+from nas_env.data.image_files import (
+    DECODING,
+    MOST_BYTES,
+    REFUSED_SUFFIXES,
+    SUFFIXES,
+    decode_image,
+    decoded_otherwise,
+    read_image_bytes,
+)
 from nas_env.data.raw_images import RawImages
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
-from nas_env.system.files import write_durably
-from nas_env.system.folders import cache_dir, user_path
+from nas_env.system.folders import user_path
+from nas_env.system.reading import check_regular, is_folder, reason
 
 Part = Literal["train", "test"]
-SUFFIXES = (".png", ".jpg", ".jpeg")
-GREY_MODES = ("1", "L", "I", "I;16", "LA")
+_SMALL_BYTES = 2**30  # what is needed of memory without asking whether it is there
 
 
 @dataclass(frozen=True)
@@ -52,12 +62,12 @@ class FolderListing:
 
 def looks_like(path: str | os.PathLike[str]) -> bool:
     """Whether there is a folder of images."""
-    return (user_path(path) / "train").is_dir()
+    return is_folder(user_path(path) / "train")
 
 
 def folder_row(path: str | os.PathLike[str]) -> ImageDataset:
     """A folder as a data set; whether it is there is found out when it is read."""
-    root = user_path(path)
+    root = user_path(path).absolute()
     return ImageDataset(
         name=str(path),
         train=partial(_read, root, "train"),
@@ -83,34 +93,32 @@ def read_image_folder(root: Path, part: Part) -> RawImages:
             of different sizes.
     """
     listing = list_image_folder(root, part)
-    cache_file = cache_dir() / "images" / f"{listing.stamp}.npz"
-    cached = _read_cache(cache_file)
-    if cached is not None:
-        images = cached[0]
-    else:
+    images = image_cache.read_images(listing.stamp, len(listing.files))
+    if images is None:
         images = _decode(listing)
-        _write_cache(cache_file, images, content_digest(listing))
+        image_cache.write_images(listing.stamp, images, content_digest(listing))
     return RawImages(images, listing.labels, listing.classes)
 
 
 def folder_digest(root: Path) -> str:
-    """Digest of the training part, from the cache or by hashing the files (no decoding)."""
+    """Digest of the training part, from the cache or by hashing the files (hardly any decoding)."""
     listing = list_image_folder(root, "train")
-    cached = _read_cache(cache_dir() / "images" / f"{listing.stamp}.npz", digest_only=True)
-    return cached[1] if cached is not None else content_digest(listing)
+    return image_cache.read_digest(listing.stamp) or content_digest(listing)
 
 
 def list_image_folder(root: Path, part: Part) -> FolderListing:
     """Find the classes and files of one part and check that they can be trained on."""
     base = root / part
-    if not base.is_dir():
+    if not is_folder(base):
         raise DatasetNotFoundError(
             f"No image folder at {root}: expected {base}/CLASS/*.png (or .jpg), one sub-folder per "
             f"class. Data sets with a name: {', '.join(dataset_names(ImageDataset))}. "
             f"{offline_hint(ImageDataset)}"
         )
-    classes = sorted(p.name for p in base.iterdir() if p.is_dir() and not p.name.startswith("."))
-    members = {name: _image_files(base / name) for name in classes}
+    with _reading(base):
+        found = [entry for entry in os.scandir(base) if not entry.name.startswith(".")]
+        classes = sorted(entry.name for entry in found if is_folder(entry))
+        members = {name: _image_files(base / name) for name in classes}
     empty = [name for name in classes if not members[name]]
     if len(classes) < 2 or empty:
         problem = f"no images in {', '.join(empty)}" if empty else f"{len(classes)} class folder(s)"
@@ -119,11 +127,12 @@ def list_image_folder(root: Path, part: Part) -> FolderListing:
             f"{part}/CLASS, each with {', '.join('*' + s for s in SUFFIXES)} files. "
             f"{offline_hint(ImageDataset)}"
         )
-    files = [(name, entry) for name in classes for entry in members[name]]
     stats = [
-        (f"{part}/{name}/{e.name}", e.stat().st_size, e.stat().st_mtime_ns) for name, e in files
+        (f"{part}/{name}/{file}", size, changed)
+        for name in classes
+        for file, size, changed in members[name]
     ]
-    text = json.dumps([str(root.resolve()), stats])
+    text = json.dumps([DECODING, str(root.resolve()), stats])
     stamp = hashlib.sha256(text.encode()).hexdigest()[:32]
     labels = np.repeat(np.arange(len(classes)), [len(members[name]) for name in classes])
     paths = tuple(path for path, _, _ in stats)
@@ -134,27 +143,57 @@ def content_digest(listing: FolderListing) -> str:
     """32 hex digits over the names and bytes of all files: the same after a copy or a touch."""
     total = hashlib.sha256()
     for name in listing.files:
-        content = hashlib.sha256(_read_bytes(listing.root / name)).hexdigest()
-        total.update(f"{name}\n{content}\n".encode())
+        content = read_image_bytes(listing.root / name)
+        line = f"{name}\n{hashlib.sha256(content).hexdigest()}\n{decoded_otherwise(content)}"
+        # A name that is no UTF-8 has surrogates; the digest of any other is that of UTF-8.
+        total.update(line.encode("utf-8", "surrogatepass"))
     return total.hexdigest()[:32]
 
 
-def _image_files(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        found = [e for e in entries if e.name.lower().endswith(SUFFIXES) and e.is_file()]
-    return sorted(found, key=lambda entry: entry.name)
-
-
-def _read_bytes(path: Path) -> bytes:
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
     try:
-        return path.read_bytes()
+        yield
     except OSError as error:
-        raise InvalidDatasetError(f"Cannot read {path}: {error}. Check its permissions.") from error
+        raise InvalidDatasetError(
+            f"The image folder {folder} cannot be read: {reason(error)}. Check its permissions."
+        ) from error
+
+
+def _image_files(folder: Path) -> list[tuple[str, int, int]]:
+    """(name, size, time of the last change) of the images in the folder of a class, sorted.
+
+    Raises:
+        InvalidDatasetError: something that is named like an image is none that can be read.
+    """
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if suffix in REFUSED_SUFFIXES:
+                raise InvalidDatasetError(
+                    f"{entry.path} cannot be used: {REFUSED_SUFFIXES[suffix]}. Convert it to one "
+                    f"of {', '.join(SUFFIXES)}, or move it away."
+                )
+            if suffix in SUFFIXES:
+                found.append((entry.name, *_state(entry)))
+    return sorted(found)
+
+
+def _state(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """Size and time of the last change of a regular file."""
+    try:
+        stats = check_regular(entry, MOST_BYTES)
+    except OSError as error:
+        raise InvalidDatasetError(
+            f"{entry.path} is named like an image, but {reason(error)}. Remove or rename it."
+        ) from error
+    return stats.st_size, stats.st_mtime_ns
 
 
 def _decode(listing: FolderListing) -> NDArray[np.uint8]:
     """All files as (n, channels, height, width); grey only if every file is."""
-    pictures = [_decode_file(listing.root / name) for name in listing.files]
+    pictures = _decode_files(listing)
     first = pictures[0].shape[:2]
     for name, picture in zip(listing.files, pictures, strict=True):
         if picture.shape[:2] != first:
@@ -169,34 +208,17 @@ def _decode(listing: FolderListing) -> NDArray[np.uint8]:
     return np.stack(pictures)[:, None]
 
 
+def _decode_files(listing: FolderListing) -> list[NDArray[np.uint8]]:
+    first = decode_image(listing.root / listing.files[0])
+    needed = 2 * first.nbytes * len(listing.files)  # one by one, then in one array
+    if needed > _SMALL_BYTES and needed > psutil.virtual_memory().available:
+        raise InvalidDatasetError(
+            f"{len(listing.files):,} images of {_size(first.shape)} in {listing.root} need "
+            f"{needed / 2**30:.0f} GiB of memory to be read, more than there is. Shrink the files: "
+            "children see them at a recipe's resolution anyway."
+        )
+    return [first, *(decode_image(listing.root / name) for name in listing.files[1:])]
+
+
 def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"
-
-
-def _decode_file(path: Path) -> NDArray[np.uint8]:
-    """One file as (height, width) uint8 for a grey image, else (height, width, 3)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return np.asarray(image.convert("L" if image.mode in GREY_MODES else "RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning) as error:
-        raise InvalidDatasetError(
-            f"{path} is not a readable image ({error}). Remove or replace the file."
-        ) from error
-
-
-def _read_cache(path: Path, digest_only: bool = False) -> tuple[NDArray[np.uint8], str] | None:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            images = np.empty(0, np.uint8) if digest_only else archive["images"]
-            return images, str(archive["digest"])
-    except Exception:  # missing or damaged in any way: the images are decoded again
-        return None
-
-
-def _write_cache(path: Path, images: NDArray[np.uint8], digest: str) -> None:
-    try:
-        write_durably(path, lambda file: np.savez(file, images=images, digest=np.array(digest)))
-    except OSError:
-        return  # a read-only home or a full disk costs time, not correctness

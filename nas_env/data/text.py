@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from nas_env.checks import at_least, check_settings
+from nas_env.checks import at_least, check_settings, shown
 from nas_env.data.datasets import TextDataset, dataset_of, offline_hint
 from nas_env.data.text_folder import digest_of_texts
 from nas_env.errors import InvalidDatasetError
@@ -91,7 +91,7 @@ class Vocabulary:
                 found = [ids.get(symbol, unknown) for symbol in symbols]
         except KeyError as error:
             raise InvalidDatasetError(
-                f"The {self.level} {error.args[0]!r} is not in the vocabulary of {len(self)}, "
+                f"The {self.level} {shown(error.args[0])} is not in the vocabulary of {len(self)}, "
                 f"which has no {UNKNOWN} to stand for it. Set vocabulary_size to reserve one."
             ) from None
         return torch.tensor(found, dtype=torch.int64)
@@ -183,7 +183,7 @@ def build_vocabulary(
     if len(counts.keys() - special) < 2:
         raise InvalidDatasetError(
             f"The training text has {len(counts.keys() - special)} different "
-            f"{selection.level}(s): {sorted(counts)}. A language model needs at least two. "
+            f"{selection.level}(s): {shown(sorted(counts))}. A language model needs at least two. "
             f"{offline_hint(TextDataset)}"
         )
     least = 1 if closed or selection.vocabulary_size is not None else OPEN_LEAST_COUNT

@@ -9,10 +9,14 @@ from typing import Literal
 from nas_env.data.datasets import TextDataset, dataset_names, offline_hint
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 from nas_env.system.folders import user_path
+from nas_env.system.reading import is_folder, read_regular, reason
 
 Part = Literal["train", "valid", "test"]
 
+MOST_BYTES = 2**30
+"""Of a file: its words, a list in memory, take ten times as much."""
 _SHOWN_BYTES = 20
+_SHOWN_NAMES = 5
 _TOKENISATION = 1
 """Bumped when the same text would give other tokens: part of every digest."""
 
@@ -24,7 +28,7 @@ def looks_like(path: str | os.PathLike[str]) -> bool:
 
 def folder_row(path: str | os.PathLike[str]) -> TextDataset:
     """A folder as a data set; whether it is there is found out when it is read."""
-    root = user_path(path)
+    root = user_path(path).absolute()
     return TextDataset(
         name=str(path),
         train=partial(_read, root, "train"),
@@ -64,13 +68,14 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:
-        DatasetNotFoundError: there is no such file, or it cannot be read.
+        DatasetNotFoundError: there is no such file, it cannot be read, is no regular file, or is
+            larger than ``MOST_BYTES``.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path, MOST_BYTES)
     except OSError as error:
         raise DatasetNotFoundError(
-            f"The text file {path} cannot be read ({error.strerror}). {offline_hint(TextDataset)}"
+            f"The text file {path} cannot be read ({reason(error)}). {offline_hint(TextDataset)}"
         ) from error
 
 
@@ -110,7 +115,7 @@ def folder_file(folder: Path, part: Part) -> Path:
         DatasetNotFoundError: no folder, or no such file in it.
         InvalidDatasetError: more than one.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DatasetNotFoundError(
             f"The text data set {str(folder)!r} was not found: it is neither a known name "
             f"({', '.join(dataset_names(TextDataset))}) nor a folder. {offline_hint(TextDataset)}"
@@ -122,7 +127,7 @@ def folder_file(folder: Path, part: Part) -> Path:
             f"*.valid.txt and, for the final test, *.test.txt. {offline_hint(TextDataset)}"
         )
     if len(found) > 1:
-        names = ", ".join(path.name for path in found)
+        names = ", ".join(path.name for path in found[:_SHOWN_NAMES])
         raise InvalidDatasetError(
             f"The folder {folder} has {len(found)} files for {part}: {names}. Expected exactly "
             f"one *.{part}.txt; put each data set in its own folder."

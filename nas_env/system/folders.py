@@ -3,23 +3,45 @@
 import os
 from pathlib import Path
 
+from nas_env.errors import ConfigurationError
+
+_SHOWN = 120  # characters of a path in a message
+
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """A path as people write it: ``~`` is the home folder.
+    """A path as people write it: ``~`` is the home folder, ``~name`` that of a user.
 
-    A ``~name`` without such a user stays as it is.
+    Every path that users give comes through here, so that it means the same everywhere.
+
+    Raises:
+        ConfigurationError: it is empty, no user has that name, or no file can be called so.
     """
+    text = os.fspath(path)
+    if not text:
+        raise ConfigurationError("A path is empty: name a file or folder ('.' is this folder).")
     try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
+        if b"\0" in os.fsencode(text):
+            raise ValueError("it holds a zero byte")
+    except ValueError as error:  # UnicodeEncodeError among them
+        raise ConfigurationError(
+            f"The path {text[:_SHOWN]!r} cannot be that of a file: {error}."
+        ) from error
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        name = Path(text).parts[0]
+        raise ConfigurationError(
+            f"The path {text[:_SHOWN]!r} begins with the home folder of a user that this machine "
+            f"does not know: {name[:_SHOWN]}. For a folder of that name write ./{name[:_SHOWN]}."
+        ) from error
 
 
 def cache_dir() -> Path:
     """Folder for what can be computed again: ``NAS_ENV_CACHE``, else ``~/.cache/nas_env``."""
     if named := os.environ.get("NAS_ENV_CACHE"):
         return user_path(named)
-    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "nas_env"
+    # A user without a home (a container's) has the folder "~" here: no reason to refuse work.
+    return Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "nas_env"
 
 
 def data_folder(named: str | os.PathLike[str] | None = None) -> Path:

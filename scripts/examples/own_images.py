@@ -16,6 +16,7 @@ from PIL import Image
 import agents
 import nas_env  # registers the environments
 from agents.command import run_script
+from nas_env.data.image_files import FORMATS
 from nas_env.tasks.drawing import draw_text
 
 RECIPE = {
@@ -58,7 +59,8 @@ def draw_images(root: Path, per_class: int = 100, side: int = 12) -> Path:
 
 def sizes_of(folder: Path) -> dict[str, int]:
     """What a network for these images needs to know: their channels, and the number of classes."""
-    with Image.open(next((folder / "train").glob("*/*"))) as image:
+    first = next((folder / "train").glob("*/*"))
+    with Image.open(first, formats=FORMATS) as image:
         channels = 1 if image.mode == "L" else 3
     classes = sum(entry.is_dir() for entry in (folder / "train").iterdir())
     return {"image_channels": channels, "classes": classes}

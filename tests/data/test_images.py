@@ -107,7 +107,7 @@ def test_second_read_of_a_folder_comes_from_the_cache(
     def refuse(path: Path) -> None:
         raise AssertionError(f"decoded {path} again")
 
-    monkeypatch.setattr(image_folder, "_decode_file", refuse)
+    monkeypatch.setattr(image_folder, "decode_image", refuse)
     assert torch.equal(load_images(root).train_images, first.train_images)
 
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from nas_env.data.text import (
     split_symbols,
     text_digest,
 )
+from nas_env.data.text_folder import MOST_BYTES
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
 
 TRAIN = "the cat sat\n the cat ran \nthe dog sat\n"
@@ -98,14 +100,42 @@ def test_the_test_text_is_encoded_with_the_vocabulary_of_training(folder: Path) 
         ("naïve\n".encode("latin-1"), "is not UTF-8"),
         (b"word word word\n", "1 different word"),
         (b"<unk> <unk>\n", "0 different word"),
+        (b"z" * 10**6, "1 different word"),
+        ("one sentence".encode("utf-16"), "is binary"),
+        ("\u4e01\u4e8c".encode("utf-16"), "is not UTF-8"),
+        (b"lone \xed\xa0\x80 surrogate", "is not UTF-8"),
     ],
 )
 def test_unusable_training_text_is_refused_with_a_reason(
     folder: Path, content: bytes, message: str
 ) -> None:
     (folder / "my.train.txt").write_bytes(content)
-    with pytest.raises(InvalidDatasetError, match=message):
+    with pytest.raises(InvalidDatasetError, match=message) as caught:
         load_text(str(folder))
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("pipe", "a named pipe"), ("folder", "a folder"), ("device", "a device"), ("huge", "at most")],
+)
+def test_a_text_that_is_no_regular_file_or_endless_is_refused_without_waiting(
+    folder: Path, kind: str, words: str
+) -> None:
+    path = folder / "my.train.txt"
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_text("a b\n")
+        os.truncate(path, MOST_BYTES + 1)  # takes no room on the disk
+    for function in (load_text, text_digest):
+        with pytest.raises(DatasetNotFoundError, match=rf"cannot be read \(it (is|has).*{words}"):
+            function(str(folder))
 
 
 def test_a_byte_order_mark_and_windows_line_ends_change_nothing(folder: Path) -> None:
