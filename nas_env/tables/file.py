@@ -7,10 +7,14 @@
 | `parameters` | (members,) | learnable parameters; may be missing |
 | `train_seconds` | (members, trainings) | may be missing |
 | `about` | () | JSON: `version`, `space`, `metric_name`, and where the table comes from |
+
+A table may come from a stranger: what its arrays would take of memory is looked up before any is
+read, and nothing of it is run.
 """
 
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -20,17 +24,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
+from nas_env.checks import shown
+from nas_env.errors import (
+    ConfigurationError,
+    DatasetNotFoundError,
+    InvalidDatasetError,
+    NasEnvError,
+)
 from nas_env.space.choices import ChoiceSpace
 from nas_env.space.conv import ConvSpace
 from nas_env.space.layout import SearchSpace
 from nas_env.system.files import write_durably
 from nas_env.system.folders import user_path
+from nas_env.system.reading import check_regular, is_file, reason, strict_json
 from nas_env.tables.table import Table
 
 VERSION = 1
 SHIPPED = {"digits": Path(__file__).with_name("digits.npz")}
 """Tables that come with the package, by name."""
+MOST_BYTES = {"about": 4 * 2**20}
+"""Of an array, unpacked; of the others ``MOST_ARRAY_BYTES``."""
+MOST_ARRAY_BYTES = 2**30
+"""A hundred million trainings, say."""
+ARRAYS = ("metrics", "test_metrics", "parameters", "train_seconds", "about")
 
 
 def table_path(table: str | Path) -> Path:
@@ -39,11 +55,11 @@ def table_path(table: str | Path) -> Path:
     Raises:
         DatasetNotFoundError: there is none.
     """
-    path = SHIPPED.get(str(table), user_path(table))
-    if not path.is_file():
+    path = SHIPPED.get(str(table)) or user_path(table)
+    if not is_file(path):
         raise DatasetNotFoundError(
-            f"There is no table {str(table)!r}: no file {path}. Tables that come with the package: "
-            f"{', '.join(SHIPPED)}; scripts/build_table.py writes others."
+            f"There is no table {shown(str(table))}: no file {shown(str(path))}. Tables that come "
+            f"with the package: {', '.join(SHIPPED)}; scripts/build_table.py writes others."
         )
     return path.resolve()
 
@@ -62,11 +78,7 @@ def read_table(table: str | Path) -> Table:
 @lru_cache(maxsize=8)
 def _read(path: Path, _changed: int) -> Table:
     with reading(path) as arrays:
-        about = json.loads(str(arrays["about"]))
-        if about["version"] != VERSION:
-            raise InvalidDatasetError(
-                f"{path} is a table of version {about['version']}; this nas_env reads {VERSION}."
-            )
+        about = _about(arrays["about"])
         optional = {
             name: arrays[name] for name in ("parameters", "train_seconds") if name in arrays
         }
@@ -74,20 +86,69 @@ def _read(path: Path, _changed: int) -> Table:
         return Table(space, arrays["metrics"], about["metric_name"], about=about, **optional)
 
 
+def _about(array: NDArray[Any]) -> dict[str, Any]:
+    """What a table says of itself.
+
+    Raises:
+        ValueError: it is no JSON object with what a table needs, or of another version.
+    """
+    if np.shape(array) != ():
+        raise ValueError(f"about has shape {np.shape(array)}; it is one text")
+    about = strict_json(str(array))
+    if not isinstance(about, dict):
+        raise ValueError(f"about is {shown(about)}; it is a JSON object")
+    missing = [name for name in ("version", "space", "metric_name") if name not in about]
+    if missing:
+        raise ValueError(f"about has no {', '.join(missing)}")
+    if about["version"] != VERSION:
+        raise ValueError(
+            f"it is a table of version {shown(about['version'])}; this nas_env reads {VERSION}"
+        )
+    return about
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
     """The arrays of a table file, each read when asked for.
 
     Raises:
-        InvalidDatasetError: the file is damaged or no table.
+        InvalidDatasetError: the file is damaged or no table, or what is made of it inside cannot
+            be; names the file.
     """
     try:
+        check_regular(path)
+        _check_sizes(path)
         with np.load(path, allow_pickle=False) as arrays:
             yield arrays
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InvalidDatasetError):
-            raise
-        raise InvalidDatasetError(f"{path} is no table, or damaged: {error!r}.") from error
+    except InvalidDatasetError:
+        raise
+    except Exception as error:  # zlib, zipfile, NumPy and Python raise a dozen kinds
+        own = isinstance(error, NasEnvError)
+        why = f"{error}" if own else f"{type(error).__name__}: {reason(error)}."
+        raise InvalidDatasetError(f"{path} is no table, or damaged: {why}") from error
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse what would not fit, before anything is unpacked.
+
+    A file of a few megabytes may unpack to terabytes. The sizes stand in the archive's directory;
+    where they lie, only as much is read as they say.
+
+    Raises:
+        ValueError: an array that is too large, or is there twice.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    counts = Counter(member.filename for member in members)
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        most = MOST_BYTES.get(name, MOST_ARRAY_BYTES)
+        if name in ARRAYS and member.file_size > most:
+            raise ValueError(
+                f"{name} would take {member.file_size:,} bytes of memory; at most {most:,} are read"
+            )
+        if name in ARRAYS and counts[f"{name}.npy"] + counts[name] > 1:
+            raise ValueError(f"{name} is there more than once")
 
 
 def write_table(
@@ -123,7 +184,7 @@ def write_table(
     about = {**table.about, "version": VERSION, "space": dict(space)}
     about["metric_name"] = table.metric_name
     arrays["about"] = np.array(json.dumps(about, indent=1))
-    path = Path(path)
+    path = user_path(path)
     write_durably(path, lambda file: np.savez_compressed(file, **arrays))
     return path
 
@@ -137,17 +198,21 @@ def space_from_json(space: Mapping[str, Any]) -> SearchSpace[Any]:
     Raises:
         ConfigurationError: another kind, or arguments that give no space.
     """
+    if not isinstance(space, Mapping):
+        raise ConfigurationError(
+            f"The search space is {shown(space)}; it must be an object with a 'kind'."
+        )
     arguments = {name: value for name, value in space.items() if name != "kind"}
     kinds: dict[str, Any] = {"conv": ConvSpace, "choices": ChoiceSpace}
     kind = space.get("kind")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ConfigurationError(
-            f"The search space has kind {kind!r}; allowed: {', '.join(kinds)}."
+            f"The search space has kind {shown(kind)}; allowed: {', '.join(kinds)}."
         )
     try:
         made: SearchSpace[Any] = kinds[kind](**arguments)
     except TypeError as error:
         raise ConfigurationError(
-            f"The search space {dict(space)} cannot be made: {error}."
+            f"The search space {shown(dict(space))} cannot be made: {reason(error)}."
         ) from error
     return made

@@ -27,9 +27,10 @@ def load_held_out_metrics(table: str | Path) -> NDArray[np.floating[Any]]:
         if "test_metrics" not in arrays:
             raise InvalidDatasetError(f"{path} has no held-out figures (test_metrics).")
         figures: NDArray[np.floating[Any]] = arrays["test_metrics"]
-    if figures.ndim != 2 or len(figures) != members:
-        raise InvalidDatasetError(
-            f"The held-out figures in {path} have shape {figures.shape}; they must be ({members}, "
-            "trainings)."
-        )
+        shape = np.shape(figures)
+        if len(shape) != 2 or shape[0] != members or figures.dtype.kind not in "fiu":
+            raise InvalidDatasetError(
+                f"The held-out figures in {path} are {figures.dtype} of shape {shape}; they must "
+                f"be numbers of shape ({members}, trainings)."
+            )
     return figures

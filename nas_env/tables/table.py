@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_env.checks import shown
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.seeding import architecture_key, child_seed, digest
@@ -47,7 +48,19 @@ class Table:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.metric_name not in get_args(MetricName):
+            names = ", ".join(map(repr, get_args(MetricName)))
+            raise ConfigurationError(
+                f"metric_name is {shown(self.metric_name)}; a table measures one of {names}."
+            )
         members = count_members(self.search_space)
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and np.asarray(value).dtype.kind not in kinds:
+                raise ConfigurationError(
+                    f"{name} has entries of type {np.asarray(value).dtype}; it must hold "
+                    f"{'whole ' if kinds == 'iu' else ''}numbers."
+                )
         shape = np.shape(self.metrics)
         if len(shape) != 2 or shape[0] != members or shape[1] < 1:
             raise ConfigurationError(
@@ -59,6 +72,8 @@ class Table:
                 raise ConfigurationError(
                     f"{name} has shape {np.shape(value)}; it must be {wanted} or None."
                 )
+            if value is not None and not _counts(value):
+                raise ConfigurationError(f"{name} has entries below 0, or too large to count.")
 
     @property
     def trainings(self) -> int:
@@ -83,6 +98,16 @@ class Table:
         """The architecture of a row."""
         member: Architecture = self.search_space.decode(tokens_of(self.search_space, index))
         return member
+
+
+_KINDS = {"metrics": "fiu", "parameters": "iu", "train_seconds": "fiu"}
+"""Array -> what NumPy calls the kinds of its entries."""
+
+
+def _counts(values: NDArray[Any]) -> bool:
+    """Whether all are 0 or more, finite, and what a database holds; NaN is unknown."""
+    known = np.asarray(values)[~np.isnan(values)]
+    return bool(known.size == 0 or (known.min() >= 0 and known.max() < 2**63))
 
 
 def count_members(search_space: SearchSpace[Any]) -> int:
@@ -162,7 +187,7 @@ class TableEvaluator:
         training = seed % table.trainings
         metric = float(table.metrics[row, training])
         failed = not math.isfinite(metric)
-        seconds = table.train_seconds
+        seconds = 0.0 if table.train_seconds is None else float(table.train_seconds[row, training])
         return Evaluation(
             architecture=architecture_key(architecture),
             seed=seed,
@@ -172,7 +197,7 @@ class TableEvaluator:
             failure="error" if failed else "",
             message="This training failed when the table was built." if failed else "",
             parameters=0 if table.parameters is None else int(table.parameters[row]),
-            train_seconds=0.0 if seconds is None else float(seconds[row, training]),
+            train_seconds=seconds if math.isfinite(seconds) else 0.0,
             cached=True,
         )
 
