@@ -14,6 +14,7 @@ JSON, flags and dicts know no types, so the kind of every setting is checked too
 every message: ``units must be a whole number of at least 1, got 0.``
 """
 
+import difflib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ class Limit:
 def at_least(low: float) -> Limit:
     """``low`` or more."""
     return Limit(lambda value: value >= low, f"of at least {_number(low)}")
+
+
+def at_most(high: float) -> Limit:
+    """``high`` or less, after ``at_least``."""
+    return Limit(lambda value: value <= high, f"and at most {_number(high)}")
 
 
 def above(low: float) -> Limit:
@@ -195,6 +201,24 @@ def shown(value: object, longest: int = 200) -> str:
     except Exception:  # an own __repr__, a number of 5,000 digits, lists nested too deeply
         return f"a value of type {type(value).__name__} that cannot be shown"
     return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def listed(names: Iterable[str], longest: int = 200) -> str:
+    """Names in a message, as many as fit."""
+    text = ", ".join(names)
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def near_miss(given: object, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?``, or nothing where no known name is near."""
+    text = given if isinstance(given, str) else shown(given)
+    if len(text) > _LONGEST_NAME:  # nobody's typing mistake, and comparing takes seconds
+        return ""
+    close = difflib.get_close_matches(text, list(known), 1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+_LONGEST_NAME = 100
 
 
 def _why_not(value: object) -> str:

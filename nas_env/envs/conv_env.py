@@ -9,7 +9,7 @@ from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
 from nas_env.evaluation.reward import Reward, cubed
 from nas_env.space.conv import ConvSpace
 from nas_env.space.layer_types import LayerTypesSpace
-from nas_env.space.layered import Choices, LayeredSpace, Places
+from nas_env.space.layered import BlockSize, FilterCounts, LayeredSpace, Places, Sides
 from nas_env.tasks.conv_kind import ConvKind
 from nas_env.tasks.kinds import CONV
 
@@ -37,11 +37,11 @@ class ConvSettings(ChildSettings):
     dataset: str = CONV.offline_dataset
     num_layers: Annotated[int, at_least(1)] = 6
     max_layers: Annotated[int | None, at_least(1)] = None
-    filters: Choices = (24, 36, 48, 64)
-    filter_sizes: Choices = (1, 3, 5, 7)
-    strides: Choices = (1,)
+    filters: FilterCounts = (24, 36, 48, 64)
+    filter_sizes: Sides = (1, 3, 5, 7)
+    strides: Sides = (1,)
     skip_connections: bool = True
-    block_size: Annotated[int, at_least(1)] = 1
+    block_size: BlockSize = 1
     pool_after: Places = ()
     layer_types: bool = False
 

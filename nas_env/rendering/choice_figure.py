@@ -50,7 +50,7 @@ class Choice:
 
 def choice_picture(title: str, choices: Sequence[Choice], footer: str = "") -> Picture:
     """Draw choices; the picture's size does not depend on what is chosen."""
-    names = min(NAMES, max(text_width(choice.name, 12) for choice in choices))
+    names = min(NAMES, max(text_width(choice.name[:100], 12) for choice in choices))
     start = MARGIN + names + 14
     items: list[Item] = [Text(WIDTH / 2, 27, fitted(title, 13, WIDTH), 13, INK, "middle", True)]
     y = HEAD

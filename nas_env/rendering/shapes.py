@@ -110,12 +110,16 @@ def printable(text: str) -> str:
     return "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in text)
 
 
+_NARROWEST = 0.36
+"""Width of the narrowest character, for each pixel of height."""
+
+
 def text_width(text: str, size: float) -> float:
     """How wide a text may get, whatever sans-serif font it is shown in."""
     units = 0.0
     for c in text:
         if c in "il.,:;|'!()[] ":
-            units += 0.36
+            units += _NARROWEST
         elif unicodedata.east_asian_width(c) in "WF":
             units += 1.05
         else:
@@ -125,7 +129,7 @@ def text_width(text: str, size: float) -> float:
 
 def fitted(text: str, size: float, width: float) -> str:
     """The text, or as much of its beginning as fits, and dots."""
-    text = printable(text)
+    text = printable(text[: int(width / (_NARROWEST * size)) + 2])  # no more could fit
     if text_width(text, size) <= width:
         return text
     while text and text_width(text + "...", size) > width:

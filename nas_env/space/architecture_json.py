@@ -6,12 +6,12 @@ that a field added later does not change the keys of stored results. Choices are
 ``{"kind": "choice", "choices": {...}}``.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from nas_env.checks import shown
 from nas_env.errors import InvalidArchitectureError
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.choices import ChoiceArchitecture
@@ -22,8 +22,14 @@ from nas_env.space.conv_architecture import (
     Layer,
     LocalContrastNormalisation,
     Pooling,
+    check_depth,
 )
 from nas_env.space.layout import Architecture
+from nas_env.system.folders import user_path
+from nas_env.system.reading import read_regular, reason, strict_json
+
+MOST_BYTES = 8 * 2**20
+"""Of a file: the largest architecture that can be built takes a tenth of that."""
 
 LAYER_TYPES: dict[str, type[Layer]] = {
     layer_type.type_name: layer_type
@@ -39,13 +45,13 @@ def architecture_from_json(data: Mapping[str, Any]) -> Architecture:
     """
     if not isinstance(data, Mapping):
         raise InvalidArchitectureError(
-            f"An architecture is a JSON object with a 'kind', got {_shortened(data)}."
+            f"An architecture is a JSON object with a 'kind', got {shown(data)}."
         )
     kind = data.get("kind")
     reader = READERS.get(kind) if isinstance(kind, str) else None
     if reader is None:
         raise InvalidArchitectureError(
-            f"The architecture's 'kind' is {kind!r}; allowed: {', '.join(map(repr, READERS))}."
+            f"The architecture's 'kind' is {shown(kind)}; allowed: {', '.join(map(repr, READERS))}."
         )
     return reader(data)
 
@@ -74,14 +80,14 @@ def load_architecture(path: str | Path) -> Architecture:
             names the file.
     """
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = strict_json(read_regular(user_path(path), MOST_BYTES))
     except OSError as error:
         raise InvalidArchitectureError(
-            f"Cannot read the architecture file {path}: {error.strerror or error}."
+            f"Cannot read the architecture file {path}: {reason(error)}."
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidArchitectureError(
-            f"The architecture file {path} is not JSON: {error}."
+            f"The architecture file {path} is not JSON: {reason(error)}."
         ) from error
     try:
         return architecture_from_json(data)
@@ -94,8 +100,9 @@ def _conv_from_json(data: Mapping[str, Any]) -> ConvArchitecture:
     _check_fields("The architecture", given, ConvArchitecture)
     if not isinstance(given["layers"], list):
         raise InvalidArchitectureError(
-            f"The architecture's 'layers' is {_shortened(given['layers'])}; it must be a list."
+            f"The architecture's 'layers' is {shown(given['layers'])}; it must be a list."
         )
+    check_depth(len(given["layers"]))
     layers = [_layer_from_json(number, item) for number, item in enumerate(given["layers"], 1)]
     if "pool_after" in given:
         given["pool_after"] = _numbers("The architecture's 'pool_after'", given["pool_after"])
@@ -105,13 +112,13 @@ def _conv_from_json(data: Mapping[str, Any]) -> ConvArchitecture:
 def _layer_from_json(number: int, data: object) -> Layer:
     if not isinstance(data, Mapping):
         raise InvalidArchitectureError(
-            f"Layer {number} is {_shortened(data)}; it must be a JSON object with a 'type'."
+            f"Layer {number} is {shown(data)}; it must be a JSON object with a 'type'."
         )
     name = data.get("type")
     layer_type = LAYER_TYPES.get(name) if isinstance(name, str) else None
     if layer_type is None:
         raise InvalidArchitectureError(
-            f"Layer {number} has type {name!r}; allowed: {', '.join(LAYER_TYPES)}."
+            f"Layer {number} has type {shown(name)}; allowed: {', '.join(LAYER_TYPES)}."
         )
     given = {key: value for key, value in data.items() if key != "type"}
     _check_fields(f"Layer {number} ({name})", given, layer_type)
@@ -128,22 +135,15 @@ def _check_fields(owner: str, given: Mapping[str, Any], target: type[Any]) -> No
     unknown = [name for name in given if name not in known]
     missing = [name for name, required in known.items() if required and name not in given]
     if unknown or missing:
-        problem = f"unknown fields {unknown}" if unknown else f"no {missing}"
+        problem = f"unknown fields {shown(unknown)}" if unknown else f"no {missing}"
         raise InvalidArchitectureError(f"{owner} has {problem}; its fields: {', '.join(known)}.")
 
 
 def _numbers(name: str, value: object) -> tuple[int, ...]:
     """A JSON list of integers as an ascending tuple; the order in a file does not matter."""
     if not isinstance(value, list) or any(type(item) is not int for item in value):
-        raise InvalidArchitectureError(
-            f"{name} is {_shortened(value)}; it must be a list of integers."
-        )
+        raise InvalidArchitectureError(f"{name} is {shown(value)}; it must be a list of integers.")
     return tuple(sorted(value))
-
-
-def _shortened(value: object, limit: int = 80) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[:limit] + "..."
 
 
 READERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {

@@ -9,9 +9,9 @@ read where the *inject* node stands, ``a_j <- act(comb(a_j, c_{t-1}))``, and wri
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
+from nas_env.checks import listed, near_miss, shown
 from nas_env.errors import InvalidArchitectureError
 from nas_env.space.layout import Architecture
 
@@ -53,7 +53,7 @@ class CellArchitecture(Architecture):
         check_base_number(self.base_number, InvalidArchitectureError)
         nodes = self.nodes
         if not isinstance(nodes, (list, tuple)) or len(nodes) != self.num_nodes:
-            found = f"{len(nodes)} nodes" if isinstance(nodes, (list, tuple)) else repr(nodes)
+            found = f"{len(nodes)} nodes" if isinstance(nodes, (list, tuple)) else shown(nodes)
             raise InvalidArchitectureError(
                 f"A cell of base number {self.base_number} has {self.num_nodes} nodes "
                 f"(2 * base_number - 1), each a pair [combination, activation]; got {found}."
@@ -67,8 +67,8 @@ class CellArchitecture(Architecture):
     def _check_index(self, name: str, value: object) -> None:
         if type(value) is not int or not 0 <= value < self.num_nodes:
             raise InvalidArchitectureError(
-                f"{name} is {value!r}; a cell of base number {self.base_number} has nodes 0 to "
-                f"{self.num_nodes - 1} (leaves first, the root last)."
+                f"{name} is {shown(value)}; a cell of base number {self.base_number} has nodes 0 "
+                f"to {self.num_nodes - 1} (leaves first, the root last)."
             )
 
     @property
@@ -168,14 +168,14 @@ class CellArchitecture(Architecture):
         if not isinstance(value, Mapping) or value.get("kind") != "cell":
             raise InvalidArchitectureError(
                 f"Expected a JSON object of kind 'cell' with the fields {', '.join(_FIELDS)}, "
-                f"got {value!r}."
+                f"got {shown(value)}."
             )
         missing = [name for name in _FIELDS if name not in value]
         unknown = [str(name) for name in value if name not in (*_FIELDS, "kind")]
         if missing or unknown:
             raise InvalidArchitectureError(
                 f"A cell has the fields {', '.join(_FIELDS)}; "
-                f"missing: {', '.join(missing) or 'none'}, unknown: {', '.join(unknown) or 'none'}."
+                f"missing: {', '.join(missing) or 'none'}, unknown: {listed(unknown) or 'none'}."
             )
         return cls(**{name: value[name] for name in _FIELDS})
 
@@ -185,8 +185,8 @@ def check_base_number(value: object, error: type[Exception]) -> None:
     valid = type(value) is int and 2 <= value <= LARGEST_BASE_NUMBER and value & (value - 1) == 0
     if not valid:
         raise error(
-            f"base_number is {value!r}; a cell's tree is a full binary tree, so it must be a power "
-            f"of two from 2 to {LARGEST_BASE_NUMBER} (8 in the paper)."
+            f"base_number is {shown(value)}; a cell's tree is a full binary tree, so it must be a "
+            f"power of two from 2 to {LARGEST_BASE_NUMBER} (8 in the paper)."
         )
 
 
@@ -194,15 +194,13 @@ def check_function(where: str, name: object, known: tuple[str, ...], error: type
     """``name`` if it is one of ``known``; otherwise raise ``error`` with the near miss."""
     if isinstance(name, str) and name in known:
         return name
-    close = get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise error(f"{where} is {name!r}; allowed: {', '.join(known)}.{hint}")
+    raise error(f"{where} is {shown(name)}; allowed: {', '.join(known)}.{near_miss(name, known)}")
 
 
 def _pair(where: str, value: object) -> NodeFunctions:
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise InvalidArchitectureError(
-            f"{where} is {value!r}; it must be a pair [combination, activation], such as "
+            f"{where} is {shown(value)}; it must be a pair [combination, activation], such as "
             "['add', 'tanh']."
         )
     combination, activation = value

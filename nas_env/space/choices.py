@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from nas_env.checks import listed, shown
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
 from nas_env.space.layout import Architecture, Option, Position, SearchSpace
 
@@ -14,12 +15,13 @@ class ChoiceArchitecture(Architecture, Mapping[str, Option]):
     def __init__(self, choices: Mapping[str, Option]) -> None:
         if not isinstance(choices, Mapping) or not choices:
             raise InvalidArchitectureError(
-                f"Choices are a non-empty mapping of names to options, got {choices!r}."
+                f"Choices are a non-empty mapping of names to options, got {shown(choices)}."
             )
         for name, option in choices.items():
             if not isinstance(name, str) or not _is_option(option):
                 raise InvalidArchitectureError(
-                    f"The choice {name!r}: {option!r} is not a name and a string or finite number."
+                    f"The choice {shown(name)}: {shown(option)} is not a name and a string or "
+                    "finite number."
                 )
         self._choices = dict(choices)
 
@@ -41,7 +43,8 @@ class ChoiceArchitecture(Architecture, Mapping[str, Option]):
         """
         if set(data) != {"kind", "choices"}:
             raise InvalidArchitectureError(
-                f"A choice architecture has the fields 'kind' and 'choices', got {sorted(data)}."
+                f"A choice architecture has the fields 'kind' and 'choices', got "
+                f"{shown(list(data))}."
             )
         return cls(data["choices"])
 
@@ -87,7 +90,7 @@ class ChoiceSpace(SearchSpace[ChoiceArchitecture]):
     def __init__(self, choices: Mapping[str, Sequence[Option]]) -> None:
         if not isinstance(choices, Mapping) or not choices:
             raise ConfigurationError(
-                f"ChoiceSpace needs a non-empty dict of name -> options, got {choices!r}."
+                f"ChoiceSpace needs a non-empty dict of name -> options, got {shown(choices)}."
             )
         self.layout = tuple(
             Position(name, _checked_options(name, options)) for name, options in choices.items()
@@ -134,7 +137,7 @@ class ChoiceSpace(SearchSpace[ChoiceArchitecture]):
         names = [position.name for position in self.layout]
         if not isinstance(architecture, ChoiceArchitecture) or set(architecture) != set(names):
             raise InvalidArchitectureError(
-                f"The space chooses {', '.join(names)}; cannot encode {architecture!r}."
+                f"The space chooses {listed(names)}; cannot encode {shown(architecture)}."
             )
         return tuple(
             self._token(position, tokens, architecture[position.name])
@@ -145,7 +148,8 @@ class ChoiceSpace(SearchSpace[ChoiceArchitecture]):
     def _token(position: Position, tokens: Mapping[Option, int], option: Option) -> int:
         if option not in tokens:
             raise InvalidArchitectureError(
-                f"{position.name} is {option!r}; allowed: {list(position.options)}."
+                f"{position.name[:80]} is {shown(option)}; allowed: "
+                f"{shown(list(position.options))}."
             )
         return tokens[option]
 
@@ -162,17 +166,18 @@ def _is_option(value: object) -> bool:
 
 def _checked_options(name: object, options: object) -> tuple[Option, ...]:
     if not isinstance(name, str):
-        raise ConfigurationError(f"Names of choices are strings, got {name!r}.")
+        raise ConfigurationError(f"Names of choices are strings, got {shown(name)}.")
     if isinstance(options, str) or not isinstance(options, Sequence) or not options:
         raise ConfigurationError(
-            f"The options of {name!r} are {options!r}; give a non-empty list, e.g. [1, 2, 3]."
+            f"The options of {shown(name)} are {shown(options)}; give a non-empty list, "
+            "e.g. [1, 2, 3]."
         )
     bad = [option for option in options if not _is_option(option)]
     if bad:
         raise ConfigurationError(
-            f"The options {bad} of {name!r} are not strings or finite numbers, so they cannot be "
-            "stored as JSON; use names and look the objects up in your evaluator."
+            f"The options {shown(bad)} of {shown(name)} are not strings or finite numbers, so they "
+            "cannot be stored as JSON; use names and look the objects up in your evaluator."
         )
     if len(set(options)) != len(options):
-        raise ConfigurationError(f"The options of {name!r} repeat: {list(options)}.")
+        raise ConfigurationError(f"The options of {shown(name)} repeat: {shown(list(options))}.")
     return tuple(options)

@@ -11,8 +11,15 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+from nas_env.checks import shown
 from nas_env.errors import InvalidArchitectureError
 from nas_env.space.layout import Architecture
+
+MOST_LAYERS, MOST_IN_BLOCK = 256, 64
+MOST_FILTERS, LARGEST_SIDE = 100_000, 1_000
+LARGEST_RATE = 1e6
+"""Of any architecture, wherever it comes from: far beyond what anybody trains, and small enough
+that cost and drawing of a stranger's file take a second and not a day."""
 
 PoolingOperation = Literal["max", "average"]
 POOLING_OPERATIONS: tuple[str, ...] = ("max", "average")
@@ -41,8 +48,9 @@ class Convolution:
     inputs: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
-        _require_positive(self, "filter_height", "filter_width", "filters")
-        _require_positive(self, "stride_height", "stride_width")
+        _require_count(self, LARGEST_SIDE, "filter_height", "filter_width")
+        _require_count(self, MOST_FILTERS, "filters")
+        _require_count(self, LARGEST_SIDE, "stride_height", "stride_width")
 
 
 @dataclass(frozen=True)
@@ -66,9 +74,9 @@ class Pooling:
     def __post_init__(self) -> None:
         if self.operation not in POOLING_OPERATIONS:
             raise InvalidArchitectureError(
-                f"Pooling.operation is {self.operation!r}; allowed: {POOLING_OPERATIONS}."
+                f"Pooling.operation is {shown(self.operation)}; allowed: {POOLING_OPERATIONS}."
             )
-        _require_positive(self, "size", "stride")
+        _require_count(self, LARGEST_SIDE, "size", "stride")
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class LocalContrastNormalisation:
     inputs: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
-        _require_positive(self, "window")
+        _require_count(self, LARGEST_SIDE, "window")
         if self.window % 2 == 0:
             raise InvalidArchitectureError(
                 f"LocalContrastNormalisation.window is {self.window}; it has a centre, so it is "
@@ -139,13 +147,14 @@ class ConvArchitecture(Architecture):
     def __post_init__(self) -> None:
         if not self.layers:
             raise InvalidArchitectureError("ConvArchitecture.layers is empty; give at least one.")
+        check_depth(len(self.layers))
         for number, layer in enumerate(self.layers, 1):
             _check_inputs(number, layer)
-        _require_positive(self, "block_size")
+        _require_count(self, MOST_IN_BLOCK, "block_size")
         _check_numbers("pool_after", self.pool_after, 1, len(self.layers) - 1)
         if not isinstance(self.batch_norm, bool):
             raise InvalidArchitectureError(
-                f"ConvArchitecture.batch_norm is {self.batch_norm!r}; allowed: True, False."
+                f"ConvArchitecture.batch_norm is {shown(self.batch_norm)}; allowed: True, False."
             )
         if self.learning_rate is not None:
             _require_positive_float("ConvArchitecture.learning_rate", self.learning_rate)
@@ -212,24 +221,39 @@ def _given(item: Layer | ConvArchitecture) -> dict[str, Any]:
     }
 
 
-def _require_positive(owner: object, *fields: str) -> None:
+def check_depth(layers: int) -> None:
+    """Raise unless an architecture may have so many layers.
+
+    Raises:
+        InvalidArchitectureError: too many.
+    """
+    if layers > MOST_LAYERS:
+        raise InvalidArchitectureError(
+            f"ConvArchitecture.layers has {layers:,} entries; at most {MOST_LAYERS} can be built."
+        )
+
+
+def _require_count(owner: object, most: int, *fields: str) -> None:
     for field in fields:
         value = getattr(owner, field)
-        if type(value) is not int or value < 1:
+        if type(value) is not int or not 1 <= value <= most:
             raise InvalidArchitectureError(
-                f"{type(owner).__name__}.{field} is {value!r}; it must be a positive integer."
+                f"{type(owner).__name__}.{field} is {shown(value)}; it must be a positive integer, "
+                f"at most {most:,}."
             )
 
 
 def _require_positive_float(name: str, value: object) -> None:
-    if type(value) not in (int, float) or not 0.0 < value < float("inf"):  # type: ignore[operator]
-        raise InvalidArchitectureError(f"{name} is {value!r}; it must be a positive number.")
+    if type(value) not in (int, float) or not 0.0 < value <= LARGEST_RATE:  # type: ignore[operator]
+        raise InvalidArchitectureError(
+            f"{name} is {shown(value)}; it must be a positive number, at most {LARGEST_RATE:,.0f}."
+        )
 
 
 def _check_inputs(number: int, layer: Layer) -> None:
     if not isinstance(layer, Layer):
         raise InvalidArchitectureError(
-            f"Layer {number} is {layer!r}; allowed: Convolution, Pooling, "
+            f"Layer {number} is {shown(layer)}; allowed: Convolution, Pooling, "
             "LocalContrastNormalisation, BatchNormalisation."
         )
     if not layer.inputs:
@@ -240,11 +264,12 @@ def _check_inputs(number: int, layer: Layer) -> None:
 def _check_numbers(name: str, numbers: object, low: int, high: int) -> None:
     """Ascending different integers in low..high, in a tuple."""
     if not isinstance(numbers, tuple) or any(type(number) is not int for number in numbers):
-        raise InvalidArchitectureError(f"{name}: {numbers!r} is not a tuple of integers.")
+        raise InvalidArchitectureError(f"{name}: {shown(numbers)} is not a tuple of integers.")
     previous = low - 1
     for value in numbers:
         if not previous < value <= high:
             raise InvalidArchitectureError(
-                f"{name}: {numbers} must be ascending, without repeats, within {low}..{high}."
+                f"{name}: {shown(numbers)} must be ascending, without repeats, within "
+                f"{low}..{high}."
             )
         previous = value

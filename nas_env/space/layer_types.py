@@ -24,12 +24,13 @@ from nas_env.space.conv_architecture import (
     PoolingOperation,
 )
 from nas_env.space.layered import (
-    Choices,
     Depth,
+    FilterCounts,
     LayeredSpace,
     Odd,
     Options,
     Rates,
+    Sides,
 )
 from nas_env.space.layout import Option
 
@@ -90,8 +91,8 @@ class LayerTypesSpace(LayeredSpace):
         epsilons: Sequence[float] = (1e-5, 1e-3),
         learning_rates: Sequence[float] = (0.025, 0.05, 0.1, 0.2),
     ) -> None:
-        sizes = checked("filter_sizes", filter_sizes, Choices)
-        self._strides = checked("strides", strides, Choices)
+        sizes = checked("filter_sizes", filter_sizes, Sides)
+        self._strides = checked("strides", strides, Sides)
         stride_fields: list[tuple[str, Options, tuple[int, ...]]] = [
             ("stride_height", self._strides, (_CONVOLUTION,)),
             ("stride_width", self._strides, (_CONVOLUTION,)),
@@ -100,9 +101,9 @@ class LayerTypesSpace(LayeredSpace):
             ("filter_height", sizes, (_CONVOLUTION,)),
             ("filter_width", sizes, (_CONVOLUTION,)),
             *(stride_fields if len(self._strides) > 1 else []),
-            ("filters", checked("filters", filters, Choices), (_CONVOLUTION,)),
-            ("pool_size", checked("pool_sizes", pool_sizes, Choices), _POOLINGS),
-            ("pool_stride", checked("pool_strides", pool_strides, Choices), _POOLINGS),
+            ("filters", checked("filters", filters, FilterCounts), (_CONVOLUTION,)),
+            ("pool_size", checked("pool_sizes", pool_sizes, Sides), _POOLINGS),
+            ("pool_stride", checked("pool_strides", pool_strides, Sides), _POOLINGS),
             ("window", checked("windows", windows, Odd), (_CONTRAST,)),
             ("epsilon", _floats("epsilons", epsilons), (_BATCH_NORM,)),
         ]

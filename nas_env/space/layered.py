@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from nas_env.checks import (
     above,
     at_least,
+    at_most,
     check_settings,
     checked,
     different,
@@ -21,18 +22,30 @@ from nas_env.checks import (
     some,
 )
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
-from nas_env.space.conv_architecture import ConvArchitecture, Layer
+from nas_env.space.conv_architecture import (
+    LARGEST_RATE,
+    LARGEST_SIDE,
+    MOST_FILTERS,
+    MOST_IN_BLOCK,
+    ConvArchitecture,
+    Layer,
+)
 from nas_env.space.layout import Option, Position, SearchSpace
 
 _ODD = matching(lambda value: value % 2 == 1, "that are odd")
 Options = tuple[Option, ...]
-Choices = Annotated[tuple[Annotated[int, at_least(1)], ...], some, different]
-"""What a search space may choose from."""
+_Side = Annotated[int, at_least(1), at_most(LARGEST_SIDE)]
+Sides = Annotated[tuple[_Side, ...], some, different]
+"""What a search space may choose from, in pixels."""
+Odd = Annotated[tuple[Annotated[_Side, _ODD], ...], some, different]
+"""Sides of windows that have a centre."""
+FilterCounts = Annotated[
+    tuple[Annotated[int, at_least(1), at_most(MOST_FILTERS)], ...], some, different
+]
+BlockSize = Annotated[int, at_least(1), at_most(MOST_IN_BLOCK)]
 Places = Annotated[tuple[Annotated[int, at_least(1)], ...], different]
 """Layers, none of them perhaps."""
-Rates = Annotated[tuple[Annotated[float, above(0)], ...], some, different]
-Odd = Annotated[tuple[Annotated[int, at_least(1), _ODD], ...], some, different]
-"""Sides of windows that have a centre."""
+Rates = Annotated[tuple[Annotated[float, above(0), at_most(LARGEST_RATE)], ...], some, different]
 MOST_LAYERS = 100
 """5,250 tokens; the paper's deepest network has 39 layers. A thousand would take half a million."""
 

@@ -43,6 +43,7 @@ class Position:
 
 
 Layout = tuple[Position, ...]
+_LONGEST = 2000  # characters of what is decided, in the one line of a space
 
 
 class Architecture(ABC):
@@ -85,10 +86,10 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
         options: dict[str, str] = {}
         for position in self.layout:
             options.setdefault(position.name, " | ".join(map(str, position.options)))
+        decided = ", ".join(f"{name}: {values}" for name, values in options.items())
         return (
             f"{type(self).__name__}: {self._depth_text()}{self.length()} tokens, "
-            f"{count} architectures; "
-            + ", ".join(f"{name}: {values}" for name, values in options.items())
+            f"{count} architectures; {decided[:_LONGEST]}{'...' * (len(decided) > _LONGEST)}"
         )
 
     def _depth_text(self) -> str:

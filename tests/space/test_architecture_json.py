@@ -1,6 +1,8 @@
 """Architectures as JSON: nothing lost, every mistake named."""
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas_env.child.conv.cost import conv_cost
 from nas_env.errors import InvalidArchitectureError
 from nas_env.evaluation.seeding import architecture_key
-from nas_env.space.architecture_json import architecture_from_json, load_architecture
+from nas_env.space.architecture_json import (
+    MOST_BYTES,
+    architecture_from_json,
+    load_architecture,
+)
 from nas_env.space.conv_architecture import (
     BatchNormalisation,
     ConvArchitecture,
@@ -20,6 +27,7 @@ from nas_env.space.conv_architecture import (
     Pooling,
 )
 from nas_env.space.published import FIGURE_7, MAX_SIN_CELL, NAS_CELL
+from nas_env.tasks.drawing import draw_text
 
 SIDES = st.integers(1, 9)
 
@@ -124,6 +132,73 @@ def test_a_damaged_file_is_named(content: bytes, message: str, tmp_path: Path) -
     with pytest.raises(InvalidArchitectureError, match=message) as caught:
         load_architecture(path)
     assert str(path) in str(caught.value)
+
+
+def conv(layers: str, more: str = "") -> str:
+    return f'{{"kind": "conv", "layers": {layers}{more}}}'
+
+
+def pooling(more: str) -> str:
+    return conv(f'[{{"type": "pooling", "operation": "max", "size": 2.0, {more}}}]')
+
+
+ZEROS, DEEP = "[" + "0," * 10**6 + "0]", "[" * 10**5 + "]" * 10**5
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (conv("[]", ', "block_size": 1000000'), "layers is empty"),
+        (conv(f"[{json.dumps(CONV)}]", ', "block_size": 1000000'), "at most 64"),
+        (conv(ZEROS), "1,000,001 entries"),
+        (conv("[" * 900 + "1" + "]" * 900), r"Layer 1 is .{,210}; it"),
+        (conv(DEEP), "nested too deeply"),
+        (pooling('"stride": 1'), "size is 2.0"),
+        (pooling('"stride": NaN'), "NaN is no JSON number"),
+        (pooling('"stride": 1, "stride": 2'), "'stride' stands twice"),
+        (conv("[]", f', "learning_rate": {"9" * 5000}'), "digits"),
+        ('{"kind": "choice", "choices": {"a": 1e999}}', "finite number"),
+        (json.dumps({"kind": "z" * 10**6}), "'kind' is 'zzz"),
+        (json.dumps({"kind": "cell", **{f"{n}": 0 for n in range(10**5)}}), "unknown: "),
+        (conv("[]", f', "{"z" * 10**6}": 0'), "unknown fields"),
+        (json.dumps({"kind": "choice", "choices": {"a": [0] * 10**6}}), "finite number"),
+        ("[" + "0," * 5_000_000 + "0]", "at most 8,388,608 are read"),
+    ],
+    ids=range(15),
+)
+def test_a_hostile_file_is_refused_in_one_short_message_and_in_little_time(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "hostile.json"
+    path.write_text(content)
+    started = time.process_time()
+    with pytest.raises(InvalidArchitectureError, match=message) as caught:
+        load_architecture(path)
+    assert time.process_time() - started < 5  # a second, on a quiet machine
+    assert len(str(caught.value)) < 1000 and str(path) in str(caught.value)
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    for path in (tmp_path / "pipe.json", Path("/dev/zero")):
+        with pytest.raises(InvalidArchitectureError, match=r"Cannot read .* not a file"):
+            load_architecture(path)
+    (tmp_path / "huge.json").touch()
+    os.truncate(tmp_path / "huge.json", 10**8)
+    with pytest.raises(InvalidArchitectureError, match="100,000,000 bytes; at most"):
+        load_architecture(tmp_path / "huge.json")
+
+
+def test_the_largest_networks_that_can_be_are_costed_and_drawn_in_time() -> None:
+    layers = tuple(
+        Convolution(1000, 1000, 100_000, inputs=tuple(range(number))) for number in range(1, 257)
+    )
+    network = ConvArchitecture(layers, block_size=64, pool_after=tuple(range(1, 256)))
+    started = time.process_time()
+    assert conv_cost(network).parameters > 10**18
+    assert draw_text(network)
+    assert time.process_time() - started < 20  # two seconds, on a quiet machine
+    assert len(json.dumps(network.to_json())) < MOST_BYTES
 
 
 def test_a_missing_file_or_a_folder_is_named(tmp_path: Path) -> None:

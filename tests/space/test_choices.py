@@ -1,5 +1,6 @@
 """ChoiceSpace: a user's own named choices."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from nas_env.errors import ConfigurationError, InvalidArchitectureError, InvalidTokenError
 from nas_env.space.architecture_json import architecture_from_json
 from nas_env.space.choices import ChoiceArchitecture, ChoiceSpace
+from nas_env.tasks.drawing import draw_figure, draw_text, draw_tokens_figure
 
 SPACE = ChoiceSpace({"optimiser": ["sgd", "adam"], "width": [8, 16, 32], "rate": [0.1, 1e-3]})
 
@@ -110,3 +112,32 @@ def test_invalid_tokens_are_refused(tokens: list[int]) -> None:
 def test_damaged_json_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(InvalidArchitectureError):
         architecture_from_json(data)
+
+
+@pytest.mark.parametrize("letter", ["i", "W", "\u4e00", "\n"])
+def test_names_and_options_of_a_million_characters_are_drawn_and_refused_in_time(
+    letter: str,
+) -> None:
+    long = letter * 10**6
+    space = ChoiceSpace({long: [long, "b"], "a": list(range(100))})
+    started = time.process_time()
+    architecture = space.decode([0, 0])
+    assert long in draw_text(architecture)
+    assert len(draw_figure(architecture).svg()) < 10_000
+    assert len(draw_tokens_figure(space, [0], 1).svg()) < 100_000
+    assert len(repr(space)) < 2_200
+    wrong_ones: list[dict[str, int | float | str]] = [{long: "c", "a": 0}, {"a": 0}]
+    for wrong in wrong_ones:
+        with pytest.raises(InvalidArchitectureError) as caught:
+            space.encode(ChoiceArchitecture(wrong))
+        assert len(str(caught.value)) < 1000
+    assert time.process_time() - started < 10  # one second, on a quiet machine; it was twenty
+
+
+@pytest.mark.parametrize(
+    "options", [["x" * 10**6] * 2, [[0] * 10**6], "x" * 10**6, 10**5000], ids=range(4)
+)
+def test_an_absurd_option_is_refused_in_a_short_message(options: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        ChoiceSpace({"n" * 10**6: options})
+    assert len(str(caught.value)) < 1000

@@ -131,10 +131,16 @@ def test_encoding_a_skip_in_a_chain_space_is_refused() -> None:
         ({"filters": ()}, "filters must be a non-empty list"),
         ({"filters": 24}, "filters must be .*, got 24"),
         ({"filters": (24, 24)}, "filters must be .* different"),
-        ({"filter_sizes": (0, 3)}, "filter_sizes must be .* of at least 1, got .0, 3."),
+        (
+            {"filter_sizes": (0, 3)},
+            "filter_sizes must be .* at most 1000, got .0, 3.",
+        ),
         ({"filter_sizes": "13"}, "filter_sizes must be .*, got '13'"),
         ({"strides": (1, -2)}, "strides must be .*, got .1, -2."),
         ({"block_size": 0}, "block_size must be .*, got 0"),
+        ({"block_size": 10**6}, "block_size must be .* at most 64, got 1000000"),
+        ({"filters": (10**9,)}, "filters must be .* at most 100,000, got .1000000000"),
+        ({"filter_sizes": (1, 5000)}, "filter_sizes must be .* at most 1000, got .1, 5000"),
         ({"pool_after": (4, 4)}, "pool_after must be a list of different"),
     ],
 )
