@@ -5,7 +5,6 @@ of name -> ("module:class" of the agent, "module:class" of its settings or None)
 ``baselines.table:AGENTS`` is. A program adds one with ``register_agent``.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -14,6 +13,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from agents.agent import Agent, Problem
+from nas_env.checks import near_miss, shown
 from nas_env.errors import ConfigurationError
 
 Named = str | type[Any] | None
@@ -163,10 +163,9 @@ def resolved_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def unknown(kind: str, name: Any, known: Sequence[str]) -> str:
     """The message for a name that is not known, with the near miss."""
-    near = difflib.get_close_matches(str(name), known, 1, 0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     allowed = ", ".join(map(repr, known)) or "none"
-    return f"Unknown {kind}: {name!r}.{hint} Allowed: {allowed}."
+    hint = near_miss(name, known, 0.5)
+    return f"Unknown {kind}: {shown(name)}.{hint} Allowed: {allowed}."
 
 
 def _resolve(named: Named) -> Any:

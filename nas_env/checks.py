@@ -209,12 +209,12 @@ def listed(names: Iterable[str], longest: int = 200) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
-def near_miss(given: object, known: Iterable[str]) -> str:
+def near_miss(given: object, known: Iterable[str], likeness: float = 0.6) -> str:
     """`` Did you mean 'x'?``, or nothing where no known name is near."""
     text = given if isinstance(given, str) else shown(given)
     if len(text) > _LONGEST_NAME:  # nobody's typing mistake, and comparing takes seconds
         return ""
-    close = difflib.get_close_matches(text, list(known), 1)
+    close = difflib.get_close_matches(text, list(known), 1, likeness)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 

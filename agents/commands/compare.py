@@ -41,6 +41,7 @@ from nas_env.envs.settings import ChildSettings
 from nas_env.envs.table_env import TableSettings
 from nas_env.errors import InvalidDatasetError
 from nas_env.system.files import write_durably
+from nas_env.system.folders import user_path
 from nas_env.tables.file import read_table
 from nas_env.tables.held_out import load_held_out_metrics
 from nas_env.tables.table import index_of
@@ -94,7 +95,9 @@ class CompareOptions:
     @property
     def folder(self) -> Path:
         """Where everything is kept."""
-        return self.run_dir or Path("runs") / f"compare-{self.env.replace('/', '-')}"
+        if self.run_dir is not None:
+            return user_path(self.run_dir)
+        return Path("runs") / f"compare-{self.env.replace('/', '-')}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

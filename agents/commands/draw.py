@@ -19,8 +19,11 @@ from agents.command import run_command
 from agents.records.run_record import read_run
 from agents.reports.film import write_film
 from agents.reports.token_shares import draw_history, read_history
+from agents.search.words import read_options
 from nas_env.errors import ConfigurationError
 from nas_env.rendering.picture import FORMATS
+from nas_env.system.folders import user_path
+from nas_env.system.reading import is_folder
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ def draw(options: DrawOptions) -> list[Path]:
     Raises:
         NasEnvError: the source is neither, or the file cannot be one of these kinds.
     """
-    source, output = options.source, options.output
-    if not source.is_dir():
+    source = user_path(options.source)
+    output = None if options.output is None else user_path(options.output)
+    if not is_folder(source):
         output = output or source.with_suffix(".svg")
         nas_env.draw_figure(nas_env.load_architecture(source)).save(output)
         return [output]
@@ -64,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw and print the files' names; the exit status is 0, or 2 for an error."""
 
     def body() -> int:
-        print(*draw(tyro.cli(DrawOptions, args=arguments, description=__doc__)), sep="\n")
+        print(*draw(read_options(DrawOptions, arguments, __doc__)), sep="\n")
         return 0
 
     return run_command(body)

@@ -5,7 +5,6 @@ best child (or --child N) is trained again exactly as the search did, recipe and
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,11 @@ import nas_env
 from agents.command import run_command
 from agents.records.episode import best_of
 from agents.records.run_folder import RunFolder
+from agents.search.words import command_words, read_options
 from nas_env.errors import ConfigurationError, RunFolderError
 from nas_env.evaluation.evaluation import Evaluation
+from nas_env.system.folders import user_path
+from nas_env.system.reading import is_folder
 from nas_env.training.recipe_choice import recipe_from_text
 
 
@@ -53,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate and print; the exit status is 0, 1 for a child that failed, 2 for an error."""
 
     def body() -> int:
-        given = [w.replace("--executor", "--evaluator") for w in arguments or sys.argv[1:]]
-        options = tyro.cli(EvaluateOptions, args=given, description=__doc__)
+        words = [w.replace("--executor", "--evaluator") for w in command_words(arguments)]
+        options = read_options(EvaluateOptions, words, __doc__)
         evaluation = nas_env.evaluate(**what_to_train(options))
         print(report(evaluation))
         return 0 if evaluation.state == "complete" else 1
@@ -69,12 +71,13 @@ def what_to_train(options: EvaluateOptions) -> dict[str, Any]:
         NasEnvError: no such file, run or child; a run that trained nothing.
     """
     recipe = None if options.recipe is None else recipe_from_text(options.recipe)
-    if options.source.is_dir():
+    source = user_path(options.source)
+    if is_folder(source):
         if options.child is not None and options.child < 1:
             raise ConfigurationError(f"child must be at least 1, got {options.child}.")
-        told = _of_run(options.source, options.child)
+        told = _of_run(source, options.child)
     else:
-        told = {"architecture": nas_env.load_architecture(options.source), "recipe": "quick"}
+        told = {"architecture": nas_env.load_architecture(source), "recipe": "quick"}
     given = {
         "dataset": options.dataset,
         "recipe": recipe,

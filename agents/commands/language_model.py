@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
 from agents.command import run_command
+from agents.search.words import read_options
 from nas_env.tasks.kinds import CELL
 
 
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train, print, test if asked to; the status is 0 if the child was trained, 2 for an error."""
 
     def body() -> int:
-        options = tyro.cli(LanguageOptions, args=arguments, description=__doc__)
+        options = read_options(LanguageOptions, arguments, __doc__)
         from agents.commands.language_training import train  # imports torch: after --help
 
         train(options)

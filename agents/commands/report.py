@@ -14,6 +14,8 @@ import tyro
 
 from agents.command import run_command
 from agents.reports.report import write_report
+from agents.search.words import read_options
+from nas_env.system.folders import user_path
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report; the exit status is 0, or 2 for an error."""
 
     def write() -> int:
-        options = tyro.cli(ReportOptions, args=arguments, description=__doc__)
-        print(write_report(options.runs, options.output))
+        options = read_options(ReportOptions, arguments, __doc__)
+        output = None if options.output is None else user_path(options.output)
+        print(write_report([*map(user_path, options.runs)], output))
         return 0
 
     return run_command(write)

@@ -14,7 +14,9 @@ import tyro
 from agents.command import run_command
 from agents.comparison.summary import against_last, block_table
 from agents.records.run_record import group_runs, read_run
+from agents.search.words import read_options
 from nas_env.errors import NasEnvError
+from nas_env.system.folders import user_path
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,14 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Summarise; the exit status is 0, or 2 for an error."""
-    return run_command(lambda: summarise(tyro.cli(Options, args=arguments, description=__doc__)))
+    return run_command(lambda: summarise(read_options(Options, arguments, __doc__)))
 
 
 def summarise(options: Options) -> int:
     """Read the runs and print the table and the comparisons."""
     if not options.runs or options.block < 1:
         raise NasEnvError("Name run folders, and blocks of at least 1 child (--block).")
-    groups = group_runs([read_run(folder) for folder in options.runs])
+    groups = group_runs([read_run(user_path(folder)) for folder in options.runs])
     seeds = {agent: [run.seed for run in group] for agent, group in groups.items()}
     env = next(iter(groups.values()))[0].env
     print(f"{env}, seeds {seeds}\n\n{block_table(groups, options.block)}\n")

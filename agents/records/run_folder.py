@@ -20,6 +20,7 @@ from agents.records.checkpoint import Checkpoint, load_checkpoint, save_checkpoi
 from agents.records.episode import COLUMNS, Episode, best_of
 from nas_env.errors import CheckpointError, RunFolderError
 from nas_env.system.files import append_durably, check_writable, write_durably
+from nas_env.system.folders import user_path
 
 CONFIG, EPISODES, UPDATES = "config.json", "episodes.csv", "updates.csv"
 FREE_TO_CHANGE = (
@@ -38,7 +39,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
 
     def exists(self) -> bool:
         """Whether the folder holds a run."""

@@ -18,6 +18,7 @@ from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluator import TellsOfChildren
 from nas_env.space.layout import Layout
+from nas_env.system.folders import user_path
 
 RESOURCES = ("evaluator", "workers", "store", "data_dir", "device", "render_mode")
 """Keyword arguments that say where children are trained, not what they are."""
@@ -53,7 +54,7 @@ def open_environment(
     spec = find_spec(env)
     options = dict(arguments or {})
     if run_dir is not None and spec.id in our_ids():
-        options.setdefault("store", str(Path(run_dir).resolve().parent / STORE))
+        options.setdefault("store", str(user_path(run_dir).resolve().parent / STORE))
     try:
         if spec.vector_entry_point is not None:
             return gym.make_vec(spec, num_envs=num_envs, **options)

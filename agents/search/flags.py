@@ -5,7 +5,6 @@ are made of what environments and agents declare, so that a new field of theirs 
 A wandb sweep spells every value as text: ``--progress=False``, ``--filters=[24, 36]``.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
@@ -16,9 +15,11 @@ import tyro
 
 from agents.search.options import GROUPS, TrainOptions
 from agents.search.setting_names import agent_settings_by_name, environment_settings
-from nas_env.checks import Kind
+from agents.search.words import command_words
+from nas_env.checks import Kind, shown
 from nas_env.errors import ConfigurationError
 from nas_env.meanings import Setting, settings_in
+from nas_env.system.reading import reason, strict_json
 
 TITLES = {
     "compare": "what is compared",
@@ -210,12 +211,14 @@ def plain_flags(arguments: Sequence[str], groups: Mapping[str, list[Flag]]) -> l
     ``--filters 24 36``; ``--track`` alone, or true, means wandb.
 
     Raises:
-        ConfigurationError: a switch with another value, a list that is none.
+        ConfigurationError: a switch with another value, a list that is none, a word that no parser
+            can be given.
     """
     flags = {flag.name: flag for group in groups.values() for flag in group}
     words: list[str] = []
-    for index, word in enumerate(arguments):
-        following = arguments[index + 1] if index + 1 < len(arguments) else "--"
+    given = command_words(arguments)
+    for index, word in enumerate(given):
+        following = given[index + 1] if index + 1 < len(given) else "--"
         words += _spelled(word, flags, following)
     return words
 
@@ -235,11 +238,13 @@ def _spelled(word: str, flags: dict[str, Flag], following: str) -> list[str]:
         return ["--track", "wandb" if TRUTH[value.lower()] else "no"]
     if flags[name].hint is bool:
         if value.lower() not in TRUTH:
-            raise ConfigurationError(f"{given} must be True or False, got {value!r}.")
+            raise ConfigurationError(f"{given} must be True or False, got {shown(value)}.")
         return [f"--{'' if TRUTH[value.lower()] else 'no-'}{name.replace('_', '-')}"]
     if get_origin(_without_none(flags[name].hint)) is tuple and value.startswith("["):
         try:
-            return [given, *map(str, json.loads(value))]
+            return [given, *map(str, strict_json(value))]
         except ValueError as error:
-            raise ConfigurationError(f"{given} must be a list, got {value!r}: {error}.") from error
+            raise ConfigurationError(
+                f"{given} must be a list, got {shown(value)}: {reason(error)}."
+            ) from error
     return [word]

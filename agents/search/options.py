@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from agents.search.setting_names import agent_setting_names, environment_setting_names
 from nas_env.checks import above, at_least, check_settings
+from nas_env.system.folders import user_path
 from nas_env.training.recipe_choice import recipe_from_text
 
 Tracker = Literal["no", "wandb", "tensorboard"]
@@ -99,6 +100,12 @@ class Place:
     evaluator: str = "process"
     workers: Annotated[int | None, at_least(1)] = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Paths as people write them."""
+        for name in _PATHS:
+            given = getattr(self, name)
+            object.__setattr__(self, name, None if given is None else user_path(given))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@
 run to be resumed was started with comes before any preset.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -15,8 +14,10 @@ from agents.registry import agent_settings
 from agents.search.play import AnyEnv
 from agents.search.schedule import DepthSchedule
 from agents.search.search import SearchSettings
+from nas_env.checks import shown
 from nas_env.envs.settings import ChildSettings, settings_of
 from nas_env.errors import ConfigurationError
+from nas_env.system.reading import reason, strict_json
 
 Config = Mapping[str, Any]
 """``config.json`` of a run to be resumed; empty for a new one."""
@@ -44,11 +45,15 @@ def further_arguments(text: str | None) -> dict[str, Any]:
         ConfigurationError: it is none.
     """
     try:
-        return dict(json.loads(text)) if text is not None else {}
-    except (ValueError, TypeError) as error:
+        found = {} if text is None else strict_json(text)
+    except ValueError as error:
+        found = reason(error)
+    if not isinstance(found, dict):
         raise ConfigurationError(
-            f'--arguments must be a JSON object such as \'{{"table": "my.npz"}}\', got {text!r}.'
-        ) from error
+            '--arguments must be a JSON object such as \'{"table": "my.npz"}\', got '
+            f"{shown(text)}."
+        )
+    return found
 
 
 def family_of_environment(env: AnyEnv) -> str:

@@ -3,7 +3,6 @@
 All values survive JSON, so lists are taken where tuples are meant.
 """
 
-import difflib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from nas_env.checks import at_least, check_settings, matching, require
+from nas_env.checks import at_least, check_settings, matching, near_miss, require, shown
 from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import UnknownArgumentError
 from nas_env.evaluation.evaluation import MetricName
@@ -107,11 +106,10 @@ class ChildSettings(ABC):
         allowed = [field.name for field in fields(cls)]
         for name in arguments:
             if name not in allowed:
-                near = difflib.get_close_matches(name, allowed, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = near_miss(name, allowed)
                 raise UnknownArgumentError(
-                    f"{cls.__name__} got an unexpected keyword argument {name!r}.{hint} Allowed: "
-                    f"{', '.join(allowed)}, render_mode."
+                    f"{cls.__name__} got an unexpected keyword argument {shown(name)}.{hint} "
+                    f"Allowed: {', '.join(allowed)}, render_mode."
                 )
         return cls(**{name: _frozen(value) for name, value in arguments.items()})
 

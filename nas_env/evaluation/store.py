@@ -26,6 +26,7 @@ from nas_env.errors import ConfigurationError, StoreError
 from nas_env.evaluation.evaluation import FAILURES, Evaluation
 from nas_env.evaluation.failures import finite
 from nas_env.evaluation.store_schema import ensure_schema, store_error
+from nas_env.system.folders import user_path
 
 _MEASURED = tuple(
     field.name
@@ -84,7 +85,7 @@ class EvaluationStore:
     """
 
     def __init__(self, path: str | Path, timeout_s: float = 60.0) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
         self.timeout_s = timeout_s
         self._connection: sqlite3.Connection | None = None
         self._owner = 0  # the process that opened the connection: SQLite forbids using it in a fork
