@@ -48,7 +48,7 @@ def command_words(arguments: Sequence[str] | None) -> list[str]:
             empty: it would mean the working folder.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for word, following in zip(words, [*words[1:], "-"], strict=True):
+    for word, following in zip(words, [*words[1:], "-"], strict=False):
         name, equals, value = word.partition("=")
         if len(word) > LONGEST_WORD or (word.startswith("--") and len(name) > LONGEST_NAME):
             raise ConfigurationError(

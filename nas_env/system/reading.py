@@ -66,11 +66,13 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def strict_json(text: str | bytes) -> Any:
-    """JSON as its standard has it: no NaN or infinity, and no name twice in one object.
+    """JSON as its standard has it: UTF-8, no NaN or infinity, and no name twice in one object.
 
     Raises:
         ValueError: it is not; also for nesting that is too deep and numbers that are too long.
     """
+    if isinstance(text, bytes):
+        text = text.decode()
     try:
         return json.loads(text, object_pairs_hook=_different_names, parse_constant=_no_number)
     except RecursionError as error:

@@ -135,19 +135,21 @@ def _check_sizes(path: Path) -> None:
     where they lie, only as much is read as they say.
 
     Raises:
-        ValueError: an array that is too large, or is there twice.
+        ValueError: an array that is too large, is there twice, or is of no table.
     """
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     counts = Counter(member.filename for member in members)
     for member in members:
         name = member.filename.removesuffix(".npy")
+        if name not in ARRAYS:
+            raise ValueError(f"it holds {shown(name)}; the arrays of a table: {', '.join(ARRAYS)}")
         most = MOST_BYTES.get(name, MOST_ARRAY_BYTES)
-        if name in ARRAYS and member.file_size > most:
+        if member.file_size > most:
             raise ValueError(
                 f"{name} would take {member.file_size:,} bytes of memory; at most {most:,} are read"
             )
-        if name in ARRAYS and counts[f"{name}.npy"] + counts[name] > 1:
+        if counts[f"{name}.npy"] + counts[name] > 1:
             raise ValueError(f"{name} is there more than once")
 
 

@@ -41,6 +41,7 @@ def test_strict_json_is_json() -> None:
         ("[" * 10**6, "nested too deeply|line 1"),
         ("9" * 5000, "digits"),
         (b"\xff", "codec"),
+        ("[1]".encode("utf-16"), "codec"),
         ("", "Expecting value"),
     ],
 )

@@ -50,6 +50,7 @@ def test_a_word_that_is_no_text_is_refused(word: str) -> None:
 
 
 def test_every_other_word_is_left_alone() -> None:
+    assert command_words([]) == []
     words = ["--" + "x" * (LONGEST_NAME - 2), "", "ä 木", "--recipe={}", "-", "\n"]
     assert command_words(words) == words
 
