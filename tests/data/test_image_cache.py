@@ -11,7 +11,7 @@ from nas_env.data import image_cache, image_folder
 from nas_env.data.image_cache import read_digest, read_images, write_images
 from nas_env.data.image_files import DECODING
 
-IMAGES = np.arange(3000, dtype=np.uint8).reshape(3, 1, 10, 100)
+IMAGES = (np.arange(3000) % 256).astype(np.uint8).reshape(3, 1, 10, 100)
 
 
 @pytest.fixture(autouse=True)

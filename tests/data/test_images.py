@@ -12,7 +12,7 @@ from nas_env.data import image_folder
 from nas_env.data.held_out_images import load_held_out_images
 from nas_env.data.images import ImageSelection, image_digest, load_images, shrink
 from nas_env.data.raw_images import balanced_order
-from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
+from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +71,11 @@ def test_selection_takes_a_balanced_prefix_of_the_same_split() -> None:
     whole, part = load_images("digits"), load_images("digits", None, ImageSelection(None, 100, 50))
     assert torch.equal(part.train_images, whole.train_images[:100])
     assert torch.equal(part.valid_labels, whole.valid_labels[:50])
+
+
+def test_a_split_seed_below_zero_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"split_seed must be .* at least 0, got -1"):
+        ImageSelection(split_seed=-1)
 
 
 def test_images_are_averaged_down_and_never_enlarged() -> None:
