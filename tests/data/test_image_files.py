@@ -86,7 +86,10 @@ def test_every_safe_format_is_read(folder: Path, suffix: str) -> None:
 def test_sixteen_bits_are_scaled_to_eight_not_clipped(folder: Path) -> None:
     for suffix in ("png", "tif", "pgm"):
         path = folder / "train" / "cat" / f"2.{suffix}"
-        Image.fromarray(ramp()).save(path)
+        if suffix == "pgm":  # old versions of Pillow do not write it
+            path.write_bytes(b"P5 8 8 65535\n" + ramp().astype(">u2").tobytes())
+        else:
+            Image.fromarray(ramp()).save(path)
         expected = np.round(ramp().astype(float) / 257)
         np.testing.assert_array_equal(decode_image(path), expected)
 
@@ -99,10 +102,10 @@ def test_whole_numbers_without_a_fixed_range_are_refused(tmp_path: Path) -> None
             decode_image(path)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
 def test_every_mode_becomes_grey_or_colour(tmp_path: Path, mode: str) -> None:
     grey = Image.fromarray((ramp() // 257).astype(np.uint8))
-    path = tmp_path / ("a.tif" if mode in ("CMYK", "YCbCr") else "a.png")
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
     grey.convert("RGB").convert(mode).save(path)
     found = decode_image(path)
     assert found.dtype == np.uint8

@@ -25,7 +25,7 @@ FORMATS: dict[str, tuple[str, ...]] = {  # suffix -> modes that it holds
     "tif": ("1", "L", "RGB", "CMYK", "LAB", "I;16", "F"),
     "webp": ("RGB", "RGBA"),
     "bmp": ("1", "L", "P", "RGB"),
-    "ppm": ("L", "RGB", "I;16"),
+    "ppm": ("L", "RGB"),
 }
 
 
