@@ -3,12 +3,13 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 
 import nas_env
 from agents.commands.language_model import LanguageOptions
-from nas_env.checks import check_seed
+from nas_env.checks import at_least, at_most, check_seed, checked
 from nas_env.child.language.size import Cell, language_cost
 from nas_env.data.held_out_text import load_held_out_text
 from nas_env.data.text import TextData, load_text
@@ -57,10 +58,14 @@ def choose_recipe(options: LanguageOptions, vocabulary_size: int | None = None) 
     return recipe
 
 
+Threads = Annotated[int, at_least(1), at_most(1024)]
+
+
 def train(options: LanguageOptions) -> None:
     """Train, print a line an epoch, and test once if asked to."""
     seed = check_seed(options.seed)
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(checked("threads", options.threads, Threads))
+    checked("epochs", options.epochs, Annotated[int | None, at_least(1)])
     cell, recipe = read_cell(options.cell), choose_recipe(options)
     data = load_text(options.dataset, options.data_dir, recipe.selection)
     recipe = choose_recipe(options, len(data.vocabulary))

@@ -95,7 +95,8 @@ def random_line(name: str, rng: random.Random) -> list[str]:
     if name in POSITIONAL and rng.random() < 0.9:
         words += rng.choices(VALUES, k=rng.randint(1, 2))
     for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 8))):
-        flag, value = f"--{rng.choice(flags_of(name))}", rng.choice(VALUES)
+        flag = f"--{rng.choice(flags_of(name))}"
+        value = rng.choice(VALUES[:11] if rng.random() < 0.4 else VALUES)
         spelled = [[flag, value], [f"{flag}={value}"], [flag], [flag, value, value], [value]]
         words += rng.choices(spelled, (5, 5, 1, 1, 1))[0]
     return words

@@ -65,3 +65,9 @@ def test_paths_of_a_search_are_what_people_mean(
     )
     with pytest.raises(ConfigurationError, match="does not know: ~nouser-here"):
         Place(store=Path("~nouser-here/x"))
+
+
+@pytest.mark.parametrize("flag", ["threads", "epochs"])
+def test_a_count_below_one_is_one_message(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert language_model.main(["--dataset", "pydocs", f"--{flag}", "0"]) == 2
+    assert f"{flag} must be a whole number of at least 1" in capsys.readouterr().err
