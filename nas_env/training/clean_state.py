@@ -27,7 +27,7 @@ def clean_torch_state() -> Iterator[None]:
         for kind in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        if torch.get_default_device().type != "cpu":  # a context that costs time at every call
+        if torch.empty(0).device.type != "cpu":  # only then: a context costs time at every call
             stack.enter_context(torch.device("cpu"))
         stack.callback(torch.set_default_dtype, dtype)
         stack.callback(torch.set_float32_matmul_precision, precision)

@@ -64,7 +64,7 @@ def test_the_ratio_is_1_before_the_first_step_and_not_after_it(name: str) -> Non
 def test_an_update_makes_tokens_of_good_children_likelier(name: str) -> None:
     """The gradient has the right sign, and belongs to the tokens that were played."""
     player = make_player(environment())
-    rate = 1e-3 if name == "a2c" else 1e-2  # A2C at 1e-2 is stuck with every third seed
+    rate = 1e-3  # at 1e-2 one seed in three is stuck at a width that is not the best
     agent = make_agent(name, player.problem, 0, {"learning_rate": rate})
     widths = []
     for update in range(40):
