@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Job, MetricFunction
-from nas_env.evaluation.failures import run_safely
+from nas_env.evaluation.failures import real_number, run_safely
 from nas_env.evaluation.seeding import architecture_key, child_seed, digest
 from nas_env.space.layout import Architecture
 
@@ -42,7 +42,7 @@ class CallableTask:
     def run(self, job: Job) -> Evaluation:
         """Call the function."""
         start = time.perf_counter()
-        metric = float(self.function(job.architecture, job.seed))
+        metric = real_number(self.function(job.architecture, job.seed))
         return Evaluation(
             architecture=architecture_key(job.architecture),
             seed=job.seed,

@@ -5,7 +5,7 @@ import math
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import SupportsFloat, cast
 
 from nas_env.errors import ChildFailure, InvalidArchitectureError, NasEnvError
 from nas_env.evaluation.evaluation import FAILURES, Evaluation, Failure, MetricName
@@ -31,7 +31,7 @@ def failed(job: Job, metric_name: MetricName, failure: Failure, message: str) ->
     )
 
 
-def is_childs_fault(error: Exception) -> bool:
+def is_childs_fault(error: BaseException) -> bool:
     """Whether an exception is one child's failure, as against missing data or a wrong setting.
 
     Errors that nas_env raises on purpose about anything but the child concern every child of the
@@ -41,7 +41,7 @@ def is_childs_fault(error: Exception) -> bool:
     return own or not isinstance(error, NasEnvError)
 
 
-def failure_kind(error: Exception) -> Failure:
+def failure_kind(error: BaseException) -> Failure:
     """The failure that an exception of a child's training stands for."""
     if isinstance(error, ChildFailure) and error.failure in FAILURES:
         return cast(Failure, error.failure)
@@ -51,35 +51,69 @@ def failure_kind(error: Exception) -> Failure:
     return "error"
 
 
-def run_safely(run: Callable[[Job], Evaluation], job: Job, metric_name: MetricName) -> Evaluation:
+def run_safely(
+    run: Callable[[Job], Evaluation],
+    job: Job,
+    metric_name: MetricName,
+    faults: tuple[type[BaseException], ...] = (Exception, SystemExit),
+) -> Evaluation:
     """``run(job)`` with every fault of the child turned into a typed failure.
+
+    Args:
+        run: trains the child.
+        job: the child.
+        metric_name: what ``run`` measures.
+        faults: what may be the child's fault. KeyboardInterrupt is the user's, except in a worker
+            process, which Ctrl-C does not reach.
 
     Raises:
         NasEnvError: an error that is not the child's fault (missing data, a wrong setting).
     """
     try:
         return finite(run(job))
-    except Exception as error:
+    except faults as error:
         if not is_childs_fault(error):
             raise
-        kind = failure_kind(error)
+        kind, text = failure_kind(error), text_of(error)
+        if not isinstance(error, NasEnvError):
+            text = f"{type(error).__name__}: {text}"
         if kind == "error":  # the kind nobody foresaw, perhaps a bug: the log keeps the traceback
-            _explain_once(error)
-        text = str(error) if isinstance(error, NasEnvError) else f"{type(error).__name__}: {error}"
+            _explain_once(error, text)
         return finite(failed(job, metric_name, kind, text))
 
 
-def _explain_once(error: Exception) -> None:
+def text_of(error: BaseException) -> str:
+    """``str(error)``, also of an exception whose own ``__str__`` raises."""
+    try:
+        return str(error)
+    except Exception as second:
+        return f"(its text raises {type(second).__name__})"
+
+
+def _explain_once(error: BaseException, text: str) -> None:
     """Log the traceback of the first error from each place: a search may meet it 100 times."""
     place = traceback.format_tb(error.__traceback__)[-1]
     level = logging.DEBUG if place in _explained else logging.WARNING
     _explained.add(place)
-    _log.log(level, "A child failed: %s", error, exc_info=True)
+    _log.log(level, "A child failed: %s", text, exc_info=True)
+
+
+def real_number(value: object) -> float:
+    """A metric as a float: numbers of Python, NumPy and torch; a text is none.
+
+    Raises:
+        TypeError: it is no real number.
+    """
+    plain = value.item() if hasattr(value, "item") else value
+    if not isinstance(plain, SupportsFloat):  # float() would read "0.75" as well
+        shown = repr(value)[:100]
+        raise TypeError(f"a metric must be a real number, got {type(value).__name__} {shown}")
+    return float(plain)
 
 
 def finite(evaluation: Evaluation) -> Evaluation:
     """``evaluation`` in plain, storable values; ``diverged`` where the metric is not finite."""
-    metric = None if evaluation.metric is None else float(evaluation.metric)
+    metric = None if evaluation.metric is None else real_number(evaluation.metric)
     plain = replace(
         evaluation,
         metric=metric,

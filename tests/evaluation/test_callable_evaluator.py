@@ -2,8 +2,10 @@
 
 import logging
 import math
+import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nas_env.errors import ChildOutOfMemory, DatasetNotFoundError
@@ -79,10 +81,36 @@ def test_missing_data_and_ctrl_c_reach_the_caller() -> None:
 
 
 def test_numbers_of_other_libraries_come_out_as_python_floats() -> None:
-    import numpy as np
-
     evaluator = CallableEvaluator(lambda *_: np.float32(0.25))  # type: ignore[arg-type]
     assert type(evaluator.evaluate(ARCHITECTURES[:1], 0)[0].metric) is float
+
+
+@pytest.mark.parametrize("metric", ["0.75", b"0.75", None, [0.75], 1j, np.array("0.75")])
+def test_a_metric_that_is_no_number_is_a_failure_that_says_so(metric: Any) -> None:
+    evaluation = CallableEvaluator(lambda *_: metric).evaluate(ARCHITECTURES[:1], 0)[0]
+    assert (evaluation.state, evaluation.failure, evaluation.metric) == ("failed", "error", None)
+    assert f"must be a real number, got {type(metric).__name__}" in evaluation.message
+
+
+def test_an_evaluator_that_leaves_python_is_a_failure_of_that_child() -> None:
+    def function(architecture: Any, seed: int) -> float:
+        sys.exit("I have had enough")
+
+    for evaluation in CallableEvaluator(function).evaluate(ARCHITECTURES, 0):
+        assert evaluation.failure == "error"
+        assert evaluation.message == "SystemExit: I have had enough"
+
+
+def test_an_exception_that_cannot_be_printed_is_a_failure_of_that_child() -> None:
+    class SilentError(RuntimeError):
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    def function(architecture: Any, seed: int) -> float:
+        raise SilentError
+
+    (evaluation,) = CallableEvaluator(function).evaluate(ARCHITECTURES[:1], 0)
+    assert evaluation.message == "SilentError: (its text raises ValueError)"
 
 
 def test_metric_name_is_the_users() -> None:
