@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -69,6 +70,7 @@ def run_safely(
     Raises:
         NasEnvError: an error that is not the child's fault (missing data, a wrong setting).
     """
+    me = os.getpid()
     try:
         return finite(run(job))
     except faults as error:
@@ -80,6 +82,9 @@ def run_safely(
         if kind == "error":  # the kind nobody foresaw, perhaps a bug: the log keeps the traceback
             _explain_once(error, text)
         return finite(failed(job, metric_name, kind, text))
+    finally:
+        if os.getpid() != me:  # a fork that the child made: the search is not its to go on with
+            os._exit(0)
 
 
 def text_of(error: BaseException) -> str:

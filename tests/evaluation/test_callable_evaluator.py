@@ -2,7 +2,9 @@
 
 import logging
 import math
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,3 +142,17 @@ def test_an_unforeseen_error_is_explained_once_not_for_every_child(
     assert [evaluation.failure for evaluation in evaluations] == ["error"] * 4
     (record,) = caplog.records
     assert record.exc_info is not None
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_that_an_evaluator_makes_does_not_go_on_with_the_search(tmp_path: Path) -> None:
+    def function(architecture: Any, seed: int) -> float:
+        fork = os.fork()
+        if fork:
+            os.waitpid(fork, 0)
+        return float(bool(fork))
+
+    evaluation = CallableEvaluator(function).evaluate(ARCHITECTURES[:1], 0)[0]
+    with (tmp_path / "went on").open("a") as file:
+        file.write("once\n")
+    assert (evaluation.metric, (tmp_path / "went on").read_text()) == (1.0, "once\n")

@@ -1,29 +1,47 @@
 """Messages between the parent and its worker processes, over the worker's stdin and stdout.
 
 A message is a name and one bytes payload, framed by their lengths, so that nothing has to be
-unpickled before the worker has the parent's import path.
+unpickled before the worker has the parent's import path. It also tells which process wrote it and
+which job it is about, so that no answer is taken for another's: a child may have forked, and the
+fork holds the same pipe.
 
 Parent to worker: ``path`` (JSON list), ``task``, ``prepare``, ``job`` (pickles).
 Worker to parent: ``loaded``, ``ready``, ``done`` (pickled Evaluation), ``raise`` (pickled
 exception and traceback).
 """
 
+import os
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-_HEADER = struct.Struct(">IQ")  # bytes of the name, bytes of the payload
-
-Message = tuple[str, bytes]
+_HEADER = struct.Struct(">IQQQ")  # bytes of the name, bytes of the payload, job, sender
 
 
-def write_message(stream: BinaryIO, name: str, payload: bytes = b"") -> None:
+class Message(NamedTuple):
+    """One message.
+
+    Attributes:
+        name: what it is.
+        payload: what it says.
+        job: number of the job that it is about, 0 for none.
+        sender: process id of the writer.
+    """
+
+    name: str
+    payload: bytes = b""
+    job: int = 0
+    sender: int = 0
+
+
+def write_message(stream: BinaryIO, name: str, payload: bytes = b"", job: int = 0) -> None:
     """Send one message.
 
     Raises:
         OSError: the other side is gone.
     """
     encoded = name.encode()
-    stream.write(_HEADER.pack(len(encoded), len(payload)) + encoded + payload)
+    header = _HEADER.pack(len(encoded), len(payload), job, os.getpid())
+    stream.write(header + encoded + payload)
     stream.flush()
 
 
@@ -32,9 +50,11 @@ def read_message(stream: BinaryIO) -> Message | None:
     header = _read(stream, _HEADER.size)
     if header is None:
         return None
-    name_size, payload_size = _HEADER.unpack(header)
+    name_size, payload_size, job, sender = _HEADER.unpack(header)
     name, payload = _read(stream, name_size), _read(stream, payload_size)
-    return None if name is None or payload is None else (name.decode(), payload)
+    if name is None or payload is None:
+        return None
+    return Message(name.decode(), payload, job, sender)
 
 
 def _read(stream: BinaryIO, size: int) -> bytes | None:

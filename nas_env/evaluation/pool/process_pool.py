@@ -29,6 +29,7 @@ from nas_env.system.machine import available_cores, worker_memory_limit_mb
 
 _TICK_S = 0.2  # how often limits are looked at
 _ASLEEP_S = 5.0  # a gap between two looks that says that nobody was looking
+_LAST_WORDS_S = 0.5  # what a dead worker wrote is read by then
 _ATTEMPTS = 2  # a child whose worker dies is tried once more
 _FAILED_STARTS = 3  # in a row, until the pool gives up
 _STARTING = (WorkerState.STARTING, WorkerState.LOADED, WorkerState.PREPARING)
@@ -165,12 +166,10 @@ class ProcessExecutor:
 
     def _assign(self, batch: _Batch) -> None:
         for worker in self._pool:
-            if worker.state is WorkerState.READY and batch.pending:
-                worker.job = batch.pending.popleft()
-                batch.attempts[worker.job] += 1
-                worker.children += 1
-                worker.enter(WorkerState.BUSY)
-                worker.send("job", cloudpickle.dumps(batch.jobs[worker.job]))
+            if worker.state is WorkerState.READY and batch.pending and not worker.has_ended():
+                job = batch.pending.popleft()
+                batch.attempts[job] += 1
+                worker.begin(job, cloudpickle.dumps(batch.jobs[job]))
 
     def _wait(self, batch: _Batch) -> None:
         """Handle the next message, if one comes soon; look at the limits now and then."""
@@ -180,8 +179,8 @@ class ProcessExecutor:
         worker, message = event
         if message is None:
             self._bury(worker, batch)
-        else:
-            self._handle(worker, *message, batch)
+        elif worker.wrote(message):  # else: a fork of it speaks, or of a child that is over
+            self._handle(worker, message.name, message.payload, batch)
 
     def _next_event(self, batch: _Batch) -> "tuple[WorkerProcess, Message | None] | None":
         """Messages that are there already come first: a finished child is in no limit's reach."""
@@ -202,7 +201,7 @@ class ProcessExecutor:
         if name == "raise":
             error, trace = pickle.loads(payload)
             raise error from ExecutorError(f"In a worker process:\n{trace}")
-        if name == "done":
+        if name == "done" and worker.state is WorkerState.BUSY:
             batch.finish(worker.job, pickle.loads(payload))
             worker.enter(WorkerState.READY)
         elif name == "loaded":
@@ -237,13 +236,25 @@ class ProcessExecutor:
     def _check_limits(self, batch: _Batch) -> None:
         for worker in list(self._pool):
             state, seconds = worker.state, worker.seconds()
-            if state is WorkerState.BUSY:
+            if self._has_died(worker):
+                self._events.put((worker, None))
+            elif state is WorkerState.BUSY:
                 self._check_child(worker, seconds, batch)
             elif (state is WorkerState.STARTING and seconds > self._limits.start_timeout_s) or (
                 state is WorkerState.PREPARING and seconds > self._limits.prepare_timeout_s
             ):
                 self._remove(worker)
                 self._count_failed_start(state, f"no answer within {seconds:.0f} s")
+
+    def _has_died(self, worker: WorkerProcess) -> bool:
+        """Whether a worker is dead although its pipe is open: a process it forked may hold that.
+
+        What it had written before is given a moment to arrive.
+        """
+        if worker.ended is None:
+            worker.ended = time.monotonic() if worker.has_ended() else None
+            return False
+        return time.monotonic() - worker.ended > _LAST_WORDS_S
 
     def _check_child(self, worker: WorkerProcess, seconds: float, batch: _Batch) -> None:
         limit = self._time_limit_s

@@ -1,10 +1,11 @@
-"""A worker process: ``python -m nas_env.evaluation.pool.worker PARENT_PID``, started by the pool.
+"""A worker process, started by the pool through ``start.py``.
 
-It loads the task once and then trains one child after another. It dies with its parent: a thread
-waits for the end of stdin, another watches the parent, and either ends the process even while a
-child trains.
+It loads the task once and then trains one child after another. It dies with its parent: Linux kills
+it then, whatever it is doing; elsewhere a thread waits for the end of stdin and another watches the
+parent, and either ends the process even while a child trains.
 """
 
+import ctypes
 import json
 import os
 import pickle
@@ -19,16 +20,18 @@ from typing import Any, BinaryIO, NoReturn
 
 from nas_env.errors import ExecutorError
 from nas_env.evaluation.evaluator import Job, Task
-from nas_env.evaluation.failures import run_safely
+from nas_env.evaluation.failures import run_safely, text_of
 from nas_env.evaluation.pool.messages import Message, read_message, write_message
 from nas_env.system.threads import limit_torch_threads
 
 _WATCH_INTERVAL_S = 1.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(parent: int) -> NoReturn:
     """Serve the parent until it goes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide on
     if hasattr(signal, "pthread_sigmask"):  # the pool blocked it until this handler was in place
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     receive, send = _take_over_pipes()
@@ -36,34 +39,38 @@ def main(parent: int) -> NoReturn:
     inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_read_until_end, args=(receive, inbox), daemon=True).start()
     threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
+    me = os.getpid()
     task: Task | None = None
     while True:
-        name, payload = inbox.get()
+        message = inbox.get()
         try:
-            task, answer = _serve(task, name, payload)
-        except Exception as error:
-            answer = ("raise", _pickled_error(error))
-        if answer is not None:
-            write_message(send, *answer)
+            task, name, payload = _serve(task, message)
+        except BaseException as error:
+            name, payload = "raise", _pickled_error(error)
+        if os.getpid() != me:  # a fork made while preparing has come here: it has no say
+            os._exit(0)
+        if name:
+            write_message(send, name, payload, message.job)
 
 
-def _serve(task: Task | None, name: str, payload: bytes) -> tuple[Task | None, Message | None]:
-    """Act on one message; return the task and the answer."""
-    if name == "path":
-        sys.path[:] = json.loads(payload)
-        return task, None
-    if name == "task":
-        task = _loads(payload)
+def _serve(task: Task | None, message: Message) -> tuple[Task | None, str, bytes]:
+    """Act on one message; return the task, and the answer's name and payload."""
+    if message.name == "path":
+        sys.path[:] = json.loads(message.payload)
+        return task, "", b""
+    if message.name == "task":
+        task = _loads(message.payload)
         limit_torch_threads()
-        return task, ("loaded", b"")
+        return task, "loaded", b""
     assert task is not None, "the pool sends the task first"
-    if name == "prepare":
+    if message.name == "prepare":
         task.prepare()
         limit_torch_threads()  # preparing may have been what loaded torch
-        return task, ("ready", b"")
-    job: Job = _loads(payload)
-    evaluation = run_safely(task.run, job, task.metric_name)
-    return task, ("done", pickle.dumps(evaluation))
+        return task, "ready", b""
+    job: Job = _loads(message.payload)
+    # Ctrl-C does not reach a worker: a KeyboardInterrupt here is the evaluator's own.
+    evaluation = run_safely(task.run, job, task.metric_name, faults=(BaseException,))
+    return task, "done", pickle.dumps(evaluation)
 
 
 def _loads(payload: bytes) -> Any:
@@ -76,14 +83,15 @@ def _loads(payload: bytes) -> Any:
         ) from error
 
 
-def _pickled_error(error: Exception) -> bytes:
-    """The exception, or an ExecutorError of the same text if it does not survive pickling."""
+def _pickled_error(error: BaseException) -> bytes:
+    """The exception, or an ExecutorError of the same text where it cannot travel as it is."""
     text = "".join(traceback.format_exception(error))
-    with suppress(Exception):
-        payload = pickle.dumps((error, text))
-        pickle.loads(payload)
-        return payload
-    return pickle.dumps((ExecutorError(f"{type(error).__name__}: {error}"), text))
+    if isinstance(error, Exception):  # the parent must not take a worker's exit for its own
+        with suppress(Exception):
+            payload = pickle.dumps((error, text))
+            pickle.loads(payload)
+            return payload
+    return pickle.dumps((ExecutorError(f"{type(error).__name__}: {text_of(error)}"), text))
 
 
 def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -94,6 +102,15 @@ def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.close(nothing)
     os.dup2(2, 1)
     return receive, send
+
+
+def _die_with(parent: int) -> None:
+    """Ask Linux for SIGKILL when the parent ends: it reaches a stopped or computing process too."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library: the threads watch
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.name == "posix" and os.getppid() != parent:  # it ended before the request
+        os._exit(0)
 
 
 def _be_killed_first() -> None:
@@ -113,7 +130,3 @@ def _watch_parent(parent: int) -> None:
     while os.name != "posix" or os.getppid() == parent:
         time.sleep(_WATCH_INTERVAL_S)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

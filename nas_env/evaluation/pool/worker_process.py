@@ -1,15 +1,14 @@
 """The parent's handle on one worker process: start, talk, watch, kill."""
 
+import itertools
 import json
 import os
 import queue
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
@@ -17,8 +16,13 @@ from typing import BinaryIO, TypeAlias, cast
 import psutil
 
 import nas_env
+from nas_env.evaluation.pool.launcher import launch
 from nas_env.evaluation.pool.messages import Message, read_message, write_message
 from nas_env.system.threads import ONE_THREAD_ENVIRONMENT
+
+_START = Path(__file__).parent / "start.py"
+_NUMBERS = itertools.count(1)
+_EXIT_S = 5.0  # until a process that has closed its pipe has ended
 
 
 class WorkerState(Enum):
@@ -33,7 +37,7 @@ class WorkerState(Enum):
 
 
 Events: TypeAlias = "queue.SimpleQueue[tuple[WorkerProcess, Message | None]]"
-"""Messages of all workers; None = the worker's output ended, so it is dead."""
+"""Messages of all workers; None = the worker's output ended, or the worker itself: it is dead."""
 
 
 class WorkerProcess:
@@ -48,15 +52,13 @@ class WorkerProcess:
         self.state = WorkerState.STARTING
         self.since = time.monotonic()  # when it entered this state
         self.job = -1  # index of the job it is busy with
+        self.number = 0  # of that job: unlike any other that this process sends
+        self.ended: float | None = None  # when the pool saw that the process has ended
         self.children = 0  # jobs it was given
         # This process was told of packages that clash (system/name_clash.py); once is enough.
         quiet = ("-W", "ignore:nas_env")
-        worker = ("-m", "nas_env.evaluation.pool.worker", str(os.getpid()))
-        command = [sys.executable, *quiet, *worker]
-        with _interrupt_blocked():
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
-            )
+        command = [sys.executable, *quiet, str(_START), str(os.getpid())]
+        self._process = launch(command, _environment())
         self._stdin = cast(BinaryIO, self._process.stdin)
         threading.Thread(
             target=_talk, args=(self, self._process.stdout, task, events), daemon=True
@@ -72,10 +74,21 @@ class WorkerProcess:
         self.state = state
         self.since = time.monotonic()
 
-    def send(self, name: str, payload: bytes = b"") -> None:
+    def send(self, name: str, payload: bytes = b"", job: int = 0) -> None:
         """Send a message; if the worker is gone, ``events`` will tell."""
         with suppress(OSError):
-            write_message(self._stdin, name, payload)
+            write_message(self._stdin, name, payload, job)
+
+    def begin(self, job: int, payload: bytes) -> None:
+        """Give it the job with this index in the batch."""
+        self.job, self.number = job, next(_NUMBERS)
+        self.children += 1
+        self.enter(WorkerState.BUSY)
+        self.send("job", payload, self.number)
+
+    def wrote(self, message: Message) -> bool:
+        """Whether the worker itself says this, of what it was asked last."""
+        return message.sender == self.pid and message.job in (0, self.number)
 
     def seconds(self) -> float:
         """How long it has been in its state."""
@@ -88,20 +101,35 @@ class WorkerProcess:
         except psutil.Error:
             return 0.0
 
+    def has_ended(self) -> bool:
+        """Whether the process has ended. It is not reaped: its number stays its own."""
+        if not hasattr(os, "waitid") or self._process.returncode is not None:
+            return self._process.poll() is not None
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def kill(self) -> None:
-        """End the process now and reap it; safe to call twice."""
+        """End the process and all that it has started, now, and reap it; safe to call twice."""
         self.enter(WorkerState.DEAD)
+        if self._process.returncode is None and hasattr(os, "killpg"):
+            with suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
         with suppress(OSError):
             self._stdin.close()
 
     def describe_exit(self) -> str:
-        """How a process that went silent ended, for a message; it is given a moment to do so."""
-        try:
-            code = self._process.wait(timeout=5.0)
-        except subprocess.TimeoutExpired:
+        """How a process that went silent ended, for a message; it is given a moment to do so.
+
+        To be called before ``kill``, which it calls.
+        """
+        deadline = time.monotonic() + _EXIT_S
+        while not (ended := self.has_ended()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.kill()
+        if not ended:
             return "it closed its pipe"
+        code = self._process.returncode
         if code >= 0:
             return f"exit code {code}"
         with suppress(ValueError):
@@ -133,16 +161,3 @@ def _environment() -> dict[str, str]:
     path = os.environ.get("PYTHONPATH")
     python_path = {"PYTHONPATH": os.pathsep.join([root, path] if path else [root])}
     return {**os.environ, **ONE_THREAD_ENVIRONMENT, **python_path}
-
-
-@contextmanager
-def _interrupt_blocked() -> Iterator[None]:
-    """Start a process that Ctrl-C cannot reach before it has decided to ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -130,6 +130,33 @@ def test_workers_die_with_their_parent_while_they_train(
     ]
 
 
+HOLDS_THE_INTERPRETER = "__import__('ctypes').PyDLL(None).sleep(3600)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's parent-death signal")
+@pytest.mark.parametrize("state", ["holds the interpreter", "is stopped"])
+def test_a_worker_that_cannot_look_around_dies_with_its_parent(
+    start: Start, tmp_path: Path, state: str
+) -> None:
+    if state == "holds the interpreter":
+        source = (tmp_path / "script.py").read_text()
+        (tmp_path / "script.py").write_text(
+            source.replace("sum(range(1000))", HOLDS_THE_INTERPRETER)
+        )
+    script = start(3)
+    pids = worker_pids(tmp_path, 3)
+    if state == "is stopped":
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+    os.kill(script.pid, signal.SIGKILL)
+    script.communicate(timeout=300)
+    try:
+        assert_gone(pids, within_s=30.0)
+    finally:
+        for pid in alive(pids):
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_ctrl_c_stops_the_workers_and_keeps_what_finished(start: Start, tmp_path: Path) -> None:
     script = start(3)
     pids = worker_pids(tmp_path, 3)
