@@ -2,7 +2,8 @@
 
 The library lives in the user's cache folder under a name that tells the source, the compiler and
 the processor apart, so an update or a home folder shared between machines never loads a wrong one.
-``NAS_ENV_CACHE`` moves the folder.
+``NAS_ENV_CACHE`` moves the folder. What another user owns or can write is not loaded: it is a
+program that would run as this user.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import logging
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -38,7 +40,7 @@ class KernelUnavailableError(NasEnvError, RuntimeError):
 def load_kernel() -> ctypes.CDLL | None:
     """The compiled kernel, or None where it cannot be built (the log says so, once)."""
     try:
-        return ctypes.CDLL(str(build(cache_dir() / "kernels")))
+        return ctypes.CDLL(str(build(_own_folder(cache_dir() / "kernels"))))
     except (RuntimeError, OSError) as error:  # no home folder is a RuntimeError
         logger.warning(
             "Recurrent cells run in plain torch, which takes 2 to 8 times as long as the compiled "
@@ -60,18 +62,57 @@ def build(folder: Path) -> Path:
     compiler = _compiler()
     library = folder / f"cell_kernel_{_fingerprint(compiler)}.so"
     if library.exists():
-        return library
+        if not (distrust := _distrust(library)):
+            return library
+        logger.warning("The compiled kernel %s is built anew: %s.", library, distrust)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             built = Path(scratch) / library.name
             _compile(compiler, built)
+            built.chmod(0o700)
             built.replace(library)  # atomic: another process may be building the same
     except OSError as error:
         raise KernelUnavailableError(
             f"the cache folder {folder} is not usable: {error}."
         ) from error
     return library
+
+
+def _own_folder(folder: Path) -> Path:
+    """``folder``, or one in the folder for temporary files where others could put a kernel.
+
+    Raises:
+        KernelUnavailableError: others can write both.
+    """
+    if not (distrust := _distrust(folder)):
+        return folder
+    other = Path(tempfile.gettempdir()) / f"nas_env-kernels-{os.getuid()}"
+    logger.warning(
+        "The compiled kernels in %s are not used: %s. It is compiled in %s instead. Make the "
+        "folder yours alone (chmod go-w), or name another cache with NAS_ENV_CACHE.",
+        *(folder, distrust, other),
+    )
+    if distrust := _distrust(other):
+        raise KernelUnavailableError(f"the folder {other} cannot be trusted: {distrust}.")
+    return other
+
+
+def _distrust(path: Path) -> str:
+    """Why something may not be this user's own, ``""`` if it is or is not there: owner, mode."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return ""
+    if not hasattr(os, "getuid"):
+        return ""
+    if stat.S_ISLNK(status.st_mode) and status.st_uid in (os.getuid(), 0):
+        status = path.stat()  # a link of one's own is as good as where it leads
+    if status.st_uid not in (os.getuid(), 0):
+        return f"user {status.st_uid} owns it"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write it (mode {stat.S_IMODE(status.st_mode):o})"
+    return ""
 
 
 def _compiler() -> str:

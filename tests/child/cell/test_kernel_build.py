@@ -4,6 +4,7 @@ import ctypes
 import logging
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,61 @@ def test_a_second_build_reuses_the_first(tmp_path: Path) -> None:
     assert kernel_build.build(tmp_path / "cache") == library
     assert library.stat().st_mtime_ns == built_at
     assert os.listdir(tmp_path / "cache") == [library.name]
+
+
+@needs_compiler
+@pytest.mark.parametrize("which", ["the library", "its folder"])
+@pytest.mark.parametrize("whose", ["another user's", "the group's to write", "anyone's to write"])
+def test_a_kernel_that_others_could_have_put_there_is_not_loaded(
+    which: str,
+    whose: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("NAS_ENV_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "cache" / "kernels"
+    planted = kernel_build.build(folder)
+    planted.write_bytes(b"not a library")
+    changed = planted if which == "the library" else folder
+    if whose == "another user's":
+        if os.getuid() != 0:
+            pytest.skip("only root can give a file away")
+        os.chown(changed, 12345, -1)
+    else:
+        changed.chmod(0o770 if whose == "the group's to write" else 0o707)
+    forget_kernel()
+    try:
+        with caplog.at_level(logging.WARNING):
+            library = kernel_build.load_kernel()
+    finally:
+        forget_kernel()
+    assert library is not None, "built anew, here or elsewhere"
+    words = "user 12345 owns it" if whose == "another user's" else "others can write it"
+    assert words in caplog.text
+    if which == "its folder":
+        assert planted.read_bytes() == b"not a library"
+        other = tmp_path / f"nas_env-kernels-{os.getuid()}"
+        assert os.listdir(other) == [planted.name]
+        assert other.stat().st_mode & 0o077 == 0
+
+
+def test_where_others_can_write_every_folder_layers_run_in_torch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NAS_ENV_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for folder in (tmp_path / "cache" / "kernels", tmp_path / f"nas_env-kernels-{os.getuid()}"):
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)
+    forget_kernel()
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert kernel_build.load_kernel() is None
+    finally:
+        forget_kernel()
+    assert "cannot be trusted: others can write it (mode 777)" in caplog.text
 
 
 @needs_compiler
