@@ -7,73 +7,49 @@ interrupted one saw; ``forget_failures`` takes them out to be tried again.
 
 Durability: write-ahead log with ``synchronous=FULL``, so a row that ``put`` returned survives
 SIGKILL and a power cut (a commit costs one fsync, milliseconds against seconds of training). The
-write-ahead log needs a local disk; a network file system may not keep many machines apart.
+write-ahead log needs a local disk; a network file system may not keep many machines apart. A row
+that cannot be put in is kept in a file beside the store (``store_pending.py``).
 """
 
-import json
+import logging
+import math
 import os
-import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nas_env.errors import ConfigurationError, StoreError
 from nas_env.evaluation.evaluation import FAILURES, Evaluation
 from nas_env.evaluation.failures import finite
+from nas_env.evaluation.store_pending import keep_row, pending_files, pending_row, remove
+from nas_env.evaluation.store_rows import (
+    COLUMNS,
+    ResultKey,
+    StoredRow,
+    from_row,
+    to_row,
+    wrong_with,
+)
 from nas_env.evaluation.store_schema import ensure_schema, store_error
 from nas_env.system.folders import user_path
 
-_MEASURED = tuple(
-    field.name
-    for field in fields(Evaluation)
-    if field.name not in ("architecture", "seed", "cached")
-)
-_COLUMNS = ("architecture", "dataset", "recipe", "seed", *_MEASURED, "created", "hostname")
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM evaluations"
+_WRITTEN = ", ".join((*COLUMNS, "digest"))
+_SELECT = f"SELECT id, {_WRITTEN} FROM evaluations"
 _INSERT = (
-    f"INSERT INTO evaluations ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
+    f"INSERT INTO evaluations ({_WRITTEN}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))}) "
     "ON CONFLICT DO NOTHING"
 )
 _BY_KEY = " WHERE architecture = ? AND dataset = ? AND recipe = ? AND seed = ?"
+_SLICE_S = 1.0  # SQLite waits for a lock no longer at a time: Ctrl-C is not heard meanwhile
+_NOTICE_S = 60.0  # between two notices of one long wait
 
-
-@dataclass(frozen=True)
-class ResultKey:
-    """What determines a metric.
-
-    Attributes:
-        architecture: canonical architecture as compact JSON.
-        dataset: data-set digest.
-        recipe: recipe digest.
-        seed: the child's own seed, in [0, 2^63).
-    """
-
-    architecture: str
-    dataset: str
-    recipe: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class StoredRow:
-    """One row of a store: the evaluation, its key, and where and when it was measured.
-
-    Attributes:
-        key: the identity.
-        evaluation: as measured, with ``cached`` True.
-        created: seconds since 1970 of the commit.
-        hostname: the machine whose process committed it.
-    """
-
-    key: ResultKey
-    evaluation: Evaluation
-    created: float
-    hostname: str
+_log = logging.getLogger("nas_env.evaluation")
+_Result = TypeVar("_Result")
 
 
 class EvaluationStore:
@@ -81,7 +57,8 @@ class EvaluationStore:
 
     Args:
         path: the file; it and missing folders above it are created on first use.
-        timeout_s: how long to wait while other processes write, before giving up.
+        timeout_s: how long to wait while other processes write, before giving up or, with a result
+            to put in, keeping it beside the store.
     """
 
     def __init__(self, path: str | Path, timeout_s: float = 60.0) -> None:
@@ -89,36 +66,57 @@ class EvaluationStore:
         self.timeout_s = timeout_s
         self._connection: sqlite3.Connection | None = None
         self._owner = 0  # the process that opened the connection: SQLite forbids using it in a fork
+        self._identity: _Identity = {}
+        self._told = -math.inf  # when a notice was last given
+        self._kept: list[Path] = []  # files of rows that this process could not put in yet
         self._lock = threading.RLock()
 
     def get(self, key: ResultKey) -> Evaluation | None:
         """The finished evaluation of ``key`` with ``cached`` True, or None.
 
+        While others keep the store locked it waits, and says so.
+
         Raises:
-            StoreError: the store cannot be opened or read.
+            StoreError: the store cannot be opened or read, or the row is damaged.
         """
-        with self._reading() as connection:
-            row = connection.execute(_SELECT + _BY_KEY, astuple(key)).fetchone()
-        return None if row is None else _from_row(row).evaluation
+        return self._patiently(lambda connection: self._find(connection, key))
 
     def put(self, key: ResultKey, evaluation: Evaluation) -> Evaluation:
         """Commit a finished evaluation; it is durable when this returns.
 
-        A NaN or infinite metric is stored as a ``diverged`` failure.
+        A NaN or infinite metric is stored as a ``diverged`` failure. Where the store is locked for
+        long, or its disk cannot be read or written, the result is kept in a file beside the store
+        and goes into it at the next chance.
 
         Returns:
             ``evaluation`` as stored; or, if the key was there already, the row that was there, with
             ``cached`` True.
 
         Raises:
-            StoreError: the store cannot be written, for example because the disk is full.
+            StoreError: the store cannot be used, for example because the disk is full, or because
+                its file was deleted; the result is kept beside it where that is possible.
         """
         evaluation = finite(evaluation)
-        with self._writing() as connection:
-            if connection.execute(_INSERT, _to_row(key, evaluation)).rowcount == 1:
+        row = to_row(key, evaluation)
+        if wrong := wrong_with(row[:-1]):
+            raise StoreError(f"An evaluation of {key.architecture:.80} cannot be stored: {wrong}.")
+
+        def insert(connection: sqlite3.Connection) -> Evaluation | None:
+            there = connection.execute(_INSERT, row).rowcount == 0
+            return self._find(connection, key) if there else None
+
+        with self._lock:
+            # With results waiting already, the next one need not wait as long as the first.
+            limit_s = _SLICE_S if self._kept else self.timeout_s
+            try:
+                return self._write(insert, limit_s) or evaluation
+            except BaseException as error:
+                kept = keep_row(self.path, row)
+                if kept is None or not _may_pass(error):
+                    raise
+                self._kept.append(kept)
+                self._tell(f"{error} Results are kept in {kept.name} beside it until then.")
                 return evaluation
-            row = connection.execute(_SELECT + _BY_KEY, astuple(key)).fetchone()
-        return _from_row(row).evaluation
 
     def rows(
         self, dataset: str | None = None, recipe: str | None = None, page: int = 500
@@ -126,8 +124,11 @@ class EvaluationStore:
         """All rows, oldest first, optionally of one data set and one recipe (their digests).
 
         Reads ``page`` rows at a time, so a slow reader does not hold up writers.
+
+        Raises:
+            StoreError: the store cannot be opened or read, or a row is damaged.
         """
-        query = _SELECT.replace("SELECT", "SELECT id,") + (
+        query = _SELECT + (
             " WHERE id > ? AND (? IS NULL OR dataset = ?) AND (? IS NULL OR recipe = ?)"
             " ORDER BY id LIMIT ?"
         )
@@ -136,7 +137,7 @@ class EvaluationStore:
             with self._reading() as connection:
                 arguments = (last, dataset, dataset, recipe, recipe, page)
                 found = connection.execute(query, arguments).fetchall()
-            yield from (_from_row(row[1:]) for row in found)
+            yield from (self._read(row) for row in found)
             if len(found) < page:
                 return
             last = found[-1][0]
@@ -154,8 +155,7 @@ class EvaluationStore:
             )
         marks = ", ".join("?" * len(kinds))
         query = f"DELETE FROM evaluations WHERE state = 'failed' AND failure IN ({marks})"
-        with self._writing() as connection:
-            return connection.execute(query, tuple(kinds)).rowcount
+        return self._write(lambda connection: connection.execute(query, tuple(kinds)).rowcount)
 
     def check(self) -> None:
         """Open the store and take its write lock once.
@@ -163,8 +163,7 @@ class EvaluationStore:
         Raises:
             StoreError: it cannot be opened, or not be written.
         """
-        with self._writing():
-            pass
+        self._write(lambda connection: None)
 
     def __len__(self) -> int:
         with self._reading() as connection:
@@ -176,9 +175,19 @@ class EvaluationStore:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
+            if self._kept and self._owner == os.getpid():
+                with suppress(StoreError):
+                    self._write(lambda connection: None, _SLICE_S)
             if self._connection is not None and self._owner == os.getpid():
                 self._connection.close()
             self._connection = None
+            if self._kept:
+                _log.warning(
+                    "%d results for the store %s are in files beside it (%s-*.pending); they go "
+                    "into it when it is opened next.",
+                    *(len(self._kept), self.path, self.path.name),
+                )
+                self._kept = []
 
     def __enter__(self) -> "EvaluationStore":
         return self
@@ -192,41 +201,142 @@ class EvaluationStore:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
+    def _find(self, connection: sqlite3.Connection, key: ResultKey) -> Evaluation | None:
+        row = connection.execute(_SELECT + _BY_KEY, astuple(key)).fetchone()
+        if row is None:
+            return None
+        found = self._read(row)
+        if found.key != key:
+            raise sqlite3.DatabaseError(f"malformed: the index leads to row {row[0]}")
+        return found.evaluation
+
+    def _read(self, row: tuple[Any, ...]) -> StoredRow:
+        number, *values, digest = row
+        return from_row(self.path, number, tuple(values), digest)
+
+    def _patiently(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Do it as soon as others let go of the store, however long that takes."""
+        while True:
+            try:
+                with self._reading() as connection:
+                    return _wait(lambda: work(connection), self.timeout_s)
+            except StoreError as error:
+                if not _is_locked(error) or self._connection is None:
+                    raise
+                self._tell(f"{error} Waiting.")
+
+    def _tell(self, notice: str) -> None:
+        """A line on stderr (where logging is not set up otherwise), once a minute at most."""
+        if time.monotonic() - self._told >= _NOTICE_S:
+            self._told = time.monotonic()
+            _log.warning("%s", notice)
+
+    def _write(
+        self, work: Callable[[sqlite3.Connection], _Result], limit_s: float | None = None
+    ) -> _Result:
+        """One transaction, after the rows that wait beside the store."""
+        limit_s = self.timeout_s if limit_s is None else limit_s
+        with self._reading() as connection:
+            return _wait(lambda: self._transaction(connection, work), limit_s)
+
+    def _transaction(
+        self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Result]
+    ) -> _Result:
+        # The write lock is taken at once, so that the transaction cannot fail half way.
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            files = pending_files(self.path)
+            for path in files:
+                connection.executemany(_INSERT, pending_row(path))
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._check_file()  # deleted meanwhile, nothing is durable
+        remove(files)
+        self._kept = []
+        return result
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
                 yield self._open()
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, OverflowError) as error:
                 raise store_error(self.path, error) from error
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that takes the write lock at once, so that it cannot fail half way."""
-        with self._reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._owner == os.getpid():
+            self._check_file()
+            return self._connection
+        self._connection = None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path,
+            timeout=min(self.timeout_s, _SLICE_S),
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            _wait(lambda: ensure_schema(connection, self.path, _SLICE_S), self.timeout_s)
+            self._identity = _identity_of(self.path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._owner = connection, os.getpid()
+        if pending_files(self.path):
+            self._write(lambda _: None)
+        return connection
+
+    def _check_file(self) -> None:
+        """Refuse to go on with a file that is no longer the one that was opened.
+
+        Raises:
+            StoreError: the store or its log was deleted or replaced.
+        """
+        now = _identity_of(self.path)
+        for path, identity in self._identity.items():
+            if now.get(path) != identity:
+                what = "replaced" if path in now else "deleted"
+                raise StoreError(
+                    f"{path} was {what} while this process used the store {self.path}. Put the "
+                    "store back with its log (-wal), or start again: children that are not in the "
+                    "store are trained again."
+                )
+
+
+_Identity = dict[Path, tuple[int, int]]  # device and number of each file of a store
+
+
+def _identity_of(path: Path) -> _Identity:
+    found: _Identity = {}
+    for part in (path, path.with_name(f"{path.name}-wal")):
+        with suppress(FileNotFoundError):
+            status = os.stat(part)
+            found[part] = status.st_dev, status.st_ino
+    return found
+
+
+def _wait(work: Callable[[], _Result], limit_s: float) -> _Result:
+    """Do ``work`` until the database is not locked, for so long at most."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
                 raise
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None or self._owner != os.getpid():
-            self._connection = None
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                self.path, timeout=self.timeout_s, isolation_level=None, check_same_thread=False
-            )
-            try:
-                ensure_schema(connection, self.path, self.timeout_s)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection, self._owner = connection, os.getpid()
-        return self._connection
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error.__cause__, sqlite3.Error) and "locked" in str(error.__cause__)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether what SQLite complains of may be over at the next child."""
+    return _is_locked(error) or "disk i/o" in str(error.__cause__).lower()
 
 
 def open_store(store: "str | Path | EvaluationStore | None") -> EvaluationStore | None:
@@ -241,18 +351,3 @@ def open_store(store: "str | Path | EvaluationStore | None") -> EvaluationStore 
     if store is None or isinstance(store, EvaluationStore):
         return store
     raise StoreError(f"A store is a path to an SQLite file or None, got {store!r}.")
-
-
-def _to_row(key: ResultKey, evaluation: Evaluation) -> tuple[Any, ...]:
-    measured = [getattr(evaluation, name) for name in _MEASURED]
-    measured[_MEASURED.index("curve")] = json.dumps(evaluation.curve)
-    return (*astuple(key), *measured, time.time(), socket.gethostname())
-
-
-def _from_row(row: tuple[Any, ...]) -> StoredRow:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    key = ResultKey(*(values[name] for name in ("architecture", "dataset", "recipe", "seed")))
-    measured = {name: values[name] for name in _MEASURED}
-    measured["curve"] = tuple(json.loads(measured["curve"]))
-    evaluation = Evaluation(key.architecture, key.seed, cached=True, **measured)
-    return StoredRow(key, evaluation, values["created"], values["hostname"])

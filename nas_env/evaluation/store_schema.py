@@ -1,16 +1,28 @@
-"""Tables of the result store, their version, and what SQLite's errors mean for a user."""
+"""Tables of the result store, their versions, and what SQLite's errors mean for a user.
+
+Version 2 gave each row a digest. A store of version 1 is brought up to date where it is opened: its
+rows get the digest of what they hold then, unless that is nothing an evaluation gives.
+"""
 
 import sqlite3
 import time
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from nas_env.errors import StoreError, StoreVersionError
+from nas_env.evaluation.store_locks import lock_holders
+from nas_env.evaluation.store_rows import COLUMNS, digest_of, wrong_with
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-_TABLES = (
+_IMMUTABLE = """
+    CREATE TRIGGER finished_rows_are_immutable BEFORE UPDATE ON evaluations
+    BEGIN SELECT RAISE(ABORT, 'finished evaluations are immutable'); END
+    """
+_VERSION_1 = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}')",
+    "INSERT INTO meta VALUES ('schema_version', '1')",
     # The CHECKs keep out what no reader could interpret, whoever writes. SQLite stores NaN as NULL.
     """
     CREATE TABLE evaluations (
@@ -36,46 +48,112 @@ _TABLES = (
         CHECK ((state = 'complete') = (failure = ''))
     )
     """,
+    _IMMUTABLE,
+)
+_TO_VERSION_2 = (
+    "ALTER TABLE evaluations ADD COLUMN digest TEXT",
+    "DROP TRIGGER finished_rows_are_immutable",
+    *("digests", _IMMUTABLE),  # between the two, old rows get their digests
+    # A process of an older nas_env that has the file open since before the upgrade ends here.
     """
-    CREATE TRIGGER finished_rows_are_immutable BEFORE UPDATE ON evaluations
-    BEGIN SELECT RAISE(ABORT, 'finished evaluations are immutable'); END
+    CREATE TRIGGER rows_have_a_digest BEFORE INSERT ON evaluations WHEN NEW.digest IS NULL
+    BEGIN SELECT RAISE(ABORT, 'a newer nas_env uses this store, in which rows have a digest'); END
     """,
+    "UPDATE meta SET value = '2' WHERE name = 'schema_version'",
 )
 
 
 def ensure_schema(connection: sqlite3.Connection, path: Path, timeout_s: float) -> None:
-    """Configure the connection, create the tables in a new file, check the version of an old one.
+    """Configure the connection, create the tables in a new file, bring an old one up to date.
 
     Raises:
-        StoreVersionError: another version of nas_env wrote the file.
-        StoreError: an SQLite file of another program.
+        StoreVersionError: a newer nas_env wrote the file.
+        StoreError: an SQLite file of another program, or with things in it that are not nas_env's.
     """
+    _distrust(connection)
     # Look before switching the journal mode: a foreign database must stay as it is.
     version = _version(connection, path)
+    for (complaint,) in connection.execute("PRAGMA quick_check(1)"):
+        if complaint != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {complaint}")
     _use_write_ahead_log(connection, timeout_s)
     connection.execute("PRAGMA synchronous=FULL")
-    if version is None:
-        _create(connection, path)
-        version = _version(connection, path)
-    if version != str(SCHEMA_VERSION):
-        raise StoreVersionError(
-            f"The store {path} has schema version {version}, this nas_env expects "
-            f"{SCHEMA_VERSION}. Name another file as the store, or use the nas_env that wrote it."
-        )
+    if version != SCHEMA_VERSION:
+        _upgrade(connection, path)
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The schema version; None in a file without tables."""
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    if not tables:
-        return None
-    if not {"meta", "evaluations"} <= tables:
+def _distrust(connection: sqlite3.Connection) -> None:
+    """Run nothing that a file brings along: it may come from anyone."""
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
+    if hasattr(connection, "setconfig"):  # Python 3.12
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    # A text that is not UTF-8 is to be an error that names its row.
+    connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version, 0 of a file without tables; it reads tables only where they are ours."""
+    found = _master(connection)
+    for version in range(SCHEMA_VERSION + 1):
+        if found == _master_of(version):
+            break
+    else:
+        version = -1
+    if version == 0:
+        return 0
+    names = sorted(name for _, name, _ in found)
+    if not {"meta", "evaluations"} <= set(names):
         raise StoreError(
             f"{path} is an SQLite database of another program (tables: "
-            f"{', '.join(sorted(tables))}). Name another file as the store."
+            f"{_plain(names)}). Name another file as the store."
         )
-    row = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
-    return "missing" if row is None else str(row[0])
+    written = "unknown"
+    if ("table", "meta", _VERSION_1[0]) in found:  # a view of this name may never end
+        query = "SELECT value FROM meta WHERE name = 'schema_version'"
+        row = connection.execute(query).fetchone()
+        written = "missing" if row is None else str(row[0])
+    if written in map(str, range(1, SCHEMA_VERSION + 1)) or written == "unknown":
+        if written != str(version):
+            ours = _master_of(SCHEMA_VERSION)
+            strange = sorted(f"{kind} {name}" for kind, name, _ in found - ours) or ["some missing"]
+            raise StoreError(
+                f"The store {path} holds what nas_env has not put there or lacks what it has "
+                f"({_plain(strange)}). Restore a copy, or name another file as the store."
+            )
+        return version
+    raise StoreVersionError(
+        f"The store {path} has schema version {_plain([written])}, this nas_env expects "
+        f"{SCHEMA_VERSION}. Name another file as the store, or use the nas_env that wrote it."
+    )
+
+
+def _plain(names: Sequence[str]) -> str:
+    """Names that any file may have brought, for a message."""
+    return ", ".join(names)[:200].encode("ascii", "backslashreplace").decode()
+
+
+def _master(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+    """Kind, name and SQL of all that a file defines; SQLite's own indices and statistics aside."""
+    query = "SELECT type, name, sql FROM sqlite_master"
+    return frozenset(
+        (str(kind), str(name), "" if sql is None else str(sql))
+        for kind, name, sql in connection.execute(query)
+        if not (kind == "index" and sql is None and str(name).startswith("sqlite_autoindex_"))
+        and not (kind == "table" and name in ("sqlite_stat1", "sqlite_stat4"))
+    )
+
+
+@cache
+def _master_of(version: int) -> frozenset[tuple[str, str, str]]:
+    """What a file of that version defines."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for target in range(1, version + 1):
+            _step(connection, target)
+        return _master(connection)
+    finally:
+        connection.close()
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, timeout_s: float) -> None:
@@ -94,17 +172,36 @@ def _use_write_ahead_log(connection: sqlite3.Connection, timeout_s: float) -> No
             time.sleep(0.01)
 
 
-def _create(connection: sqlite3.Connection, path: Path) -> None:
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection, path) is None:  # else another process was faster
-            for statement in _TABLES:
-                connection.execute(statement)
+        # Another process may have been faster.
+        for target in range(_version(connection, path) + 1, SCHEMA_VERSION + 1):
+            _step(connection, target)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _step(connection: sqlite3.Connection, target: int) -> None:
+    """From version ``target - 1`` to ``target``."""
+    for statement in _VERSION_1 if target == 1 else _TO_VERSION_2:
+        if statement == "digests":
+            _add_digests(connection)
+        else:
+            connection.execute(statement)
+
+
+def _add_digests(connection: sqlite3.Connection) -> None:
+    """Give rows of version 1 their digest; one that cannot be right is left without."""
+    query = f"SELECT id, {', '.join(COLUMNS)} FROM evaluations WHERE id > ? ORDER BY id LIMIT 500"
+    last = -(2**63)
+    while rows := connection.execute(query, (last,)).fetchall():
+        good = [(digest_of(row), number) for number, *row in rows if not wrong_with(row)]
+        connection.executemany("UPDATE evaluations SET digest = ? WHERE id = ?", good)
+        last = rows[-1][0]
 
 
 _MEANINGS = (
@@ -123,6 +220,9 @@ def store_error(path: Path, error: Exception) -> StoreError:
     if path.is_dir():
         return StoreError(f"The store {path} is a folder. Name a file in it, such as store.sqlite.")
     text = str(error)
+    holders = lock_holders(path) if "locked" in text else ""
+    if holders:
+        text = f"{text} by {holders}"
     for part, meaning in _MEANINGS:
         if part in text.lower():
             return StoreError(f"The store {path} cannot be used: {meaning}. (SQLite: {text})")

@@ -212,7 +212,7 @@ def test_another_schema_version_says_found_and_expected(store: EvaluationStore) 
     connection.execute("UPDATE meta SET value = '99' WHERE name = 'schema_version'")
     connection.commit()
     connection.close()
-    with pytest.raises(StoreVersionError, match=r"version 99.*expects 1.*another file"):
+    with pytest.raises(StoreVersionError, match=r"version 99.*expects 2.*another file"):
         store.get(KEY)
 
 
@@ -280,18 +280,141 @@ def test_a_full_disk_is_a_clear_error_and_loses_nothing(store: EvaluationStore) 
             store.put(key(number), replace(FULL, message="x" * 1000))
             finished.append(key(number))
     store.close()  # opening again has no page limit: space was freed
-    assert len(store) == len(finished)
+    assert len(store) == len(finished) + 1, "the one that did not fit was kept beside the store"
     store.put(key(5000), FULL)
     assert all(item in store for item in finished)
 
 
-def test_a_store_locked_for_too_long_says_so(store: EvaluationStore) -> None:
+def test_a_store_locked_at_the_start_says_by_whom(store: EvaluationStore) -> None:
+    store.put(key(0), FULL)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(store.path)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None and holder.stdout.readline()
+    try:
+        pattern = rf"kept it locked.*locked by python[^ ]* \({holder.pid}\)"
+        with pytest.raises(StoreError, match=pattern if sys.platform == "linux" else "locked"):
+            EvaluationStore(store.path, timeout_s=0.1).check()
+        assert store.get(key(0)) is not None, "readers are not held up by a writer"
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+HOLDER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.fixture
+def locked(store: EvaluationStore) -> Iterator[sqlite3.Connection]:
+    """A store that another program keeps locked, opened by this one before."""
     store.put(key(0), FULL)
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="kept it locked"):
-        EvaluationStore(store.path, timeout_s=0.1).put(key(1), FULL)
-    assert store.get(key(0)) is not None, "readers are not held up by a writer"
-    other.execute("ROLLBACK")
+    yield other
     other.close()
+
+
+def pending(store: EvaluationStore) -> list[Path]:
+    return list(store.path.parent.glob("*.pending"))
+
+
+def test_a_child_trained_while_the_store_is_locked_is_kept_and_put_in_later(
+    store: EvaluationStore, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.timeout_s = 0.1
+    assert store.put(key(1), FULL) == FULL
+    assert store.put(key(2), FULL) == FULL
+    assert len(pending(store)) == 2, "durable before anyone sees the reward"
+    assert caplog.text.count("kept it locked") == 1, "a notice a minute, not one a child"
+    locked.execute("ROLLBACK")
+    store.put(key(3), FULL)
+    assert [row.key.seed for row in store.rows()] == [0, 1, 2, 3]
+    assert not pending(store)
+
+
+def test_a_child_kept_by_a_search_that_was_killed_is_put_in_by_the_next(
+    store: EvaluationStore, locked: sqlite3.Connection
+) -> None:
+    store.timeout_s = 0.1
     store.put(key(1), FULL)
+    locked.execute("ROLLBACK")
+    with EvaluationStore(store.path) as another:
+        assert another.get(key(1)) == replace(FULL, seed=1, cached=True)
+    assert not pending(store)
+
+
+def test_ctrl_c_while_a_store_is_locked_keeps_the_child(
+    store: EvaluationStore, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas_env.evaluation.store._wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.put(key(1), FULL)
+    monkeypatch.undo()
+    locked.execute("ROLLBACK")
+    assert EvaluationStore(store.path).get(key(1)) is not None
+
+
+def test_a_reader_waits_as_long_as_a_store_is_locked_and_says_so(
+    store: EvaluationStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.put(key(0), FULL)
+    tries = iter(["database is locked", "database is locked"])
+
+    def busy(connection: sqlite3.Connection, wanted: ResultKey) -> Evaluation | None:
+        for text in tries:
+            raise sqlite3.OperationalError(text)
+        return find(connection, wanted)
+
+    find, store.timeout_s = store._find, 0.0
+    store._find = busy  # type: ignore[method-assign]
+    assert store.get(key(0)) is not None
+    assert caplog.text.count("Waiting.") == 1
+
+
+def test_a_damaged_file_of_a_kept_child_is_one_message(
+    store: EvaluationStore, locked: sqlite3.Connection
+) -> None:
+    store.timeout_s = 0.1
+    store.put(key(1), FULL)
+    locked.execute("ROLLBACK")
+    (path,) = pending(store)
+    path.write_text(path.read_text().replace("0.30000000000000004", "0.9"))
+    with pytest.raises(StoreError, match=r"pending.*is damaged. Delete it"):
+        EvaluationStore(store.path).check()
+    path.unlink()
+    assert len(EvaluationStore(store.path)) == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced", "without its log"])
+def test_a_store_deleted_or_replaced_while_in_use_is_noticed(
+    store: EvaluationStore, tmp_path: Path, how: str
+) -> None:
+    store.put(key(0), FULL)
+    if how == "replaced":
+        with EvaluationStore(tmp_path / "other.sqlite") as other:
+            other.check()
+        (tmp_path / "other.sqlite").replace(store.path)
+    else:
+        (store.path if how == "deleted" else store.path.with_name("store.sqlite-wal")).unlink()
+    what = "deleted" if how == "without its log" else how
+    for _ in range(2):
+        with pytest.raises(StoreError, match=rf"was {what} while.*start again"):
+            store.put(key(1), FULL)
+        with pytest.raises(StoreError, match=rf"was {what} while"):
+            store.get(key(1))
+    store.close()
+    for rest in tmp_path.glob("store.sqlite-*[lm]"):
+        rest.unlink()
+    again = EvaluationStore(store.path)
+    assert again.get(key(1)) == replace(FULL, seed=1, cached=True), (
+        "the child just trained is not lost"
+    )
