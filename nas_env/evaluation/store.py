@@ -38,6 +38,8 @@ from nas_env.evaluation.store_rows import (
 from nas_env.evaluation.store_schema import ensure_schema, store_error
 from nas_env.system.folders import user_path
 
+__all__ = ["EvaluationStore", "ResultKey", "StoredRow", "open_store"]
+
 _WRITTEN = ", ".join((*COLUMNS, "digest"))
 _SELECT = f"SELECT id, {_WRITTEN} FROM evaluations"
 _INSERT = (

@@ -24,8 +24,8 @@ def lock_holders(store: Path) -> str:
             words = line.split()
             if "->" in words or words[3] != "WRITE":  # "->" is one that waits
                 continue
-            part = numbers.get(words[5].rpartition(":")[2])
-            if part == store or (part is not None and words[6] == _WRITE_LOCK):
+            locked = numbers.get(words[5].rpartition(":")[2])
+            if locked == store or (locked is not None and words[6] == _WRITE_LOCK):
                 found.add(int(words[4]))
     return ", ".join(map(_name, sorted(found - {os.getpid()})))
 

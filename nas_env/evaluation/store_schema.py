@@ -5,6 +5,7 @@ rows get the digest of what they hold then, unless that is nothing an evaluation
 """
 
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -73,7 +74,7 @@ def ensure_schema(connection: sqlite3.Connection, path: Path, timeout_s: float) 
     _distrust(connection)
     # Look before switching the journal mode: a foreign database must stay as it is.
     version = _version(connection, path)
-    for (complaint,) in connection.execute("PRAGMA quick_check(1)"):
+    for (complaint,) in connection.execute("PRAGMA integrity_check(1)"):
         if complaint != "ok":
             raise sqlite3.DatabaseError(f"malformed: {complaint}")
     _use_write_ahead_log(connection, timeout_s)
@@ -86,7 +87,7 @@ def _distrust(connection: sqlite3.Connection) -> None:
     """Run nothing that a file brings along: it may come from anyone."""
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
-    if hasattr(connection, "setconfig"):  # Python 3.12
+    if sys.version_info >= (3, 12):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
     # A text that is not UTF-8 is to be an error that names its row.
     connection.text_factory = lambda text: text.decode(errors="surrogateescape")
@@ -219,7 +220,7 @@ def store_error(path: Path, error: Exception) -> StoreError:
     """A StoreError that says what SQLite's or the system's error means and what to do."""
     if path.is_dir():
         return StoreError(f"The store {path} is a folder. Name a file in it, such as store.sqlite.")
-    text = str(error)
+    text = " ".join(str(error).split())
     holders = lock_holders(path) if "locked" in text else ""
     if holders:
         text = f"{text} by {holders}"

@@ -364,7 +364,7 @@ def test_ctrl_c_while_a_store_is_locked_keeps_the_child(
 
 
 def test_a_reader_waits_as_long_as_a_store_is_locked_and_says_so(
-    store: EvaluationStore, caplog: pytest.LogCaptureFixture
+    store: EvaluationStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put(key(0), FULL)
     tries = iter(["database is locked", "database is locked"])
@@ -375,7 +375,7 @@ def test_a_reader_waits_as_long_as_a_store_is_locked_and_says_so(
         return find(connection, wanted)
 
     find, store.timeout_s = store._find, 0.0
-    store._find = busy  # type: ignore[method-assign]
+    monkeypatch.setattr(store, "_find", busy)
     assert store.get(key(0)) is not None
     assert caplog.text.count("Waiting.") == 1
 

@@ -1,7 +1,7 @@
 """Run by file as ``python start.py PARENT_PID``: starts a worker.
 
 Run with ``-m`` or ``-c`` instead, Python would look for modules in the current folder first, and a
-worker would import whatever is called ``queue.py`` or ``json.py`` there.
+worker would import whatever is called ``queue`` or ``json`` there.
 """
 
 import os

@@ -25,7 +25,7 @@ from nas_env.evaluation.pool.messages import Message, read_message, write_messag
 from nas_env.system.threads import limit_torch_threads
 
 _WATCH_INTERVAL_S = 1.0
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_PDEATHSIG = 1  # a number of the kernel
 
 
 def main(parent: int) -> NoReturn:
