@@ -266,7 +266,7 @@ class EvaluationStore:
         with self._lock:
             try:
                 yield self._open()
-            except (sqlite3.Error, OSError, OverflowError) as error:
+            except (sqlite3.Error, OSError, UnicodeError) as error:
                 raise store_error(self.path, error) from error
 
     def _open(self) -> sqlite3.Connection:

@@ -210,6 +210,7 @@ _MEANINGS = (
     ("locked", "other processes kept it locked. Try again, or give this search its own store"),
     ("not a database", "it is not an SQLite database. Name another file as the store"),
     ("malformed", "the file is damaged. Restore a copy, or name another file as the store"),
+    ("codec", "the file is damaged. Restore a copy, or name another file as the store"),
     ("readonly", "it cannot be written. Change its permissions, or name another file"),
     ("unable to open", "it cannot be opened. A store is a file in a folder that can be written"),
     ("disk i/o", "the disk cannot be read or written (full, over quota, or failing)"),

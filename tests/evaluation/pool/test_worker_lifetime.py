@@ -68,6 +68,7 @@ def start(tmp_path: Path) -> Start:
         return subprocess.Popen(
             [sys.executable, "script.py", str(tmp_path), str(children)],
             cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
             start_new_session=True,  # its own process group, as a terminal gives it
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
