@@ -16,6 +16,7 @@ import gymnasium as gym
 import numpy as np
 
 from agents.search.environment import find_spec
+from nas_env.checks import require
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.task_env import TaskEnv
 from nas_env.errors import ConfigurationError
@@ -41,7 +42,7 @@ class Candidate:
     """
 
     given: str
-    task: ChildTask[Any, Any]
+    task: ChildTask[Any, Any, Any]
     width: float = 1.0
 
     @cached_property
@@ -132,8 +133,8 @@ def candidate(text: str, settings: ChildSettings, numerics: str | None = None) -
     read = recipe_from_text(text)
     changes: dict[str, Any] = {"name": read} if isinstance(read, str) else dict(read)
     width = changes.pop(WIDTH, 1.0)
-    if not isinstance(width, int | float) or not 0 < width <= 1:
-        raise ConfigurationError(f"{WIDTH} is {width!r}; it must lie in (0, 1].")
+    share = isinstance(width, int | float) and 0 < width <= 1
+    require(share, WIDTH, width, "a share above 0 and at most 1")
     if numerics is not None:
         changes.setdefault("numerics", numerics)
     changes["time_limit_s"] = None  # by the wall clock: on a busy machine it would decide

@@ -18,7 +18,7 @@ from agents.ranking.candidates import Candidate, candidate, draw_networks, setti
 from agents.ranking.report import as_json, markdown, measure
 from agents.ranking.trainings import Ledger, Plan, train
 from agents.records.provenance import command_line, hardware, versions
-from nas_env.checks import check_seed
+from nas_env.checks import check_seed, require
 from nas_env.envs.settings import ChildSettings
 from nas_env.errors import ConfigurationError
 from nas_env.system.files import write_durably
@@ -100,8 +100,7 @@ def rank(options: RankOptions) -> str:
 
 def _plan(options: RankOptions) -> tuple[Plan, ChildSettings]:
     for name in ("networks", "long_seeds", "short_seeds", "workers"):
-        if getattr(options, name) < 1:
-            raise ConfigurationError(f"{name} is {getattr(options, name)}; it must be at least 1.")
+        require(getattr(options, name) >= 1, name, getattr(options, name), "at least 1")
     check_seed(options.seed)
     named: dict[str, Any] = {"dataset": options.dataset}
     named["data_dir"] = None if options.data_dir is None else str(options.data_dir)

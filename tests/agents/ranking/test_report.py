@@ -100,9 +100,9 @@ def test_the_table_and_its_evidence_are_written(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"networks": 0}, "networks is 0; it must be at least 1"),
+        ({"networks": 0}, "networks must be at least 1, got 0"),
         ({"recipes": (GOOD, f" {GOOD}")}, "are the same recipe"),
-        ({"long": "slow"}, "Unknown recipe 'slow'|recipe is 'slow'"),
+        ({"long": "slow"}, "'slow'"),
     ],
 )
 def test_options_that_cannot_be_are_refused(
