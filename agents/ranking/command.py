@@ -15,7 +15,8 @@ import tyro
 
 from agents.command import run_command
 from agents.ranking.candidates import Candidate, candidate, draw_networks, settings_of
-from agents.ranking.report import as_json, markdown, measure
+from agents.ranking.measure import measure
+from agents.ranking.table import as_json, markdown
 from agents.ranking.trainings import Ledger, Plan, train
 from agents.records.provenance import command_line, hardware, versions
 from nas_env.checks import check_seed, require

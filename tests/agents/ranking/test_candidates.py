@@ -93,9 +93,7 @@ def test_a_narrower_copy_has_a_share_of_the_filters_and_is_otherwise_the_same() 
 
 @pytest.mark.parametrize("text", ['{"width": 0}', '{"width": 1.5}', '{"width": "half"}'])
 def test_a_width_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(
-        ConfigurationError, match="width must be a share above 0"
-    ):
+    with pytest.raises(ConfigurationError, match="width must be a share above 0"):
         digits(text)
 
 

@@ -1,9 +1,8 @@
-"""The outcome of a ranking as a Markdown table and as JSON, with its evidence."""
+"""What the trainings of a ranking say of each short recipe."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from agents.ranking.statistics import (
     pearson,
     spearman,
 )
-from agents.ranking.trainings import Done, Ledger, Plan
+from agents.ranking.trainings import Done, Ledger, Network, Plan
 from nas_env.evaluation.evaluation import MetricName
 
 SIZE_ALONE = "log MACs alone"
@@ -48,6 +47,8 @@ class Row:
         between_seeds: Pearson between two repeats of this recipe.
         hits: share of draws in which the best of 50 by this recipe is in the long one's top 5.
         seconds: processor seconds of one training, mean.
+        price: ``seconds`` as a multiple of the first short recipe's, over the networks that both
+            have trained.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Row:
     between_seeds: float
     hits: float
     seconds: float
+    price: float
 
 
 @dataclass(frozen=True)
@@ -95,19 +97,16 @@ def measure(plan: Plan, ledger: Ledger, metric_name: MetricName) -> Measured:
     for index, candidate in enumerate(plan.short, 1):
         short = scores(plan, ledger, index, plan.short_repeats, metric_name)
         finished = _finished(plan, ledger, candidate.key)
-        rows.append(
-            _row(
-                candidate.given,
-                short,
-                truth,
-                sizes,
-                failed=sum(one.metric is None for one in finished),
-                seconds=_mean([one.processor_s for one in finished]),
-            )
-        )
+        paid = {
+            "failed": sum(one.metric is None for one in finished),
+            "seconds": _mean([one.processor_s for one in finished]),
+            "price": _price(plan, ledger, candidate.key),
+        }
+        rows.append(_row(candidate.given, short, truth, sizes, paid))
     if len(set(sizes[np.isfinite(sizes)])) > 1:
         none = np.full(len(sizes), np.nan)
-        rows.append(_row(SIZE_ALONE, sizes[:, None], truth, none, failed=0, seconds=0.0))
+        free = {"failed": 0, "seconds": 0.0, "price": 0.0}
+        rows.append(_row(SIZE_ALONE, sizes[:, None], truth, none, free))
     counts = np.isfinite(long).sum(axis=1)[known]
     return Measured(
         rows,
@@ -149,9 +148,20 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else np.nan
 
 
-def _row(
-    name: str, short: Floats, truth: Floats, sizes: Floats, failed: int, seconds: float
-) -> Row:
+def _price(plan: Plan, ledger: Ledger, key: str) -> float:
+    """Seconds by this recipe over seconds by the first short one, of networks that both trained."""
+
+    def seconds(recipe: str, network: Network) -> float:
+        repeats = range(plan.short_repeats)
+        done = [ledger.done.get((network, recipe, repeat)) for repeat in repeats]
+        return _mean([one.processor_s for one in done if one is not None])
+
+    pairs = [(seconds(key, one), seconds(plan.short[0].key, one)) for one in plan.networks]
+    both = [pair for pair in pairs if not math.isnan(sum(pair))]
+    return sum(a for a, _ in both) / sum(b for _, b in both) if both else np.nan
+
+
+def _row(name: str, short: Floats, truth: Floats, sizes: Floats, paid: Mapping[str, Any]) -> Row:
     usable = np.isfinite(short).any(axis=1) & np.isfinite(truth)
     short, truth, sizes = short[usable], truth[usable], sizes[usable]
     count = int(usable.sum())
@@ -171,17 +181,16 @@ def _row(
     whole = short[:, np.isfinite(short).all(axis=0)]
     hits = [hit_rate(column, truth, BEST_OF, TOP) for column in whole.T] if enough else []
     return Row(
-        name,
-        count,
-        failed,
-        figure(spearman),
-        figure(kendall),
-        figure(pearson),
-        given_size(partial_of_ranks),
-        given_size(partial),
-        between_repeats(short),
-        _mean(hits),
-        seconds,
+        name=name,
+        networks=count,
+        spearman=figure(spearman),
+        kendall=figure(kendall),
+        pearson=figure(pearson),
+        partial_spearman=given_size(partial_of_ranks),
+        partial_pearson=given_size(partial),
+        between_seeds=between_repeats(short),
+        hits=_mean(hits),
+        **paid,
     )
 
 
@@ -195,55 +204,3 @@ def _partial_at(
         if both.sum() >= LEAST_NETWORKS // 2:
             values.append(of(column[both], truth[at][both], sizes[at][both]))
     return _mean(values)
-
-
-def markdown(measured: Measured) -> str:
-    """The table, as a page shows it."""
-    heads = [
-        *("short recipe", "Spearman", "Kendall", "Pearson", "Spearman given log MACs"),
-        *("Pearson given log MACs", "two seeds", f"best of {BEST_OF} in top {TOP}", "seconds"),
-    ]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in measured.rows:
-        figures = [row.spearman, row.kendall, row.pearson, row.partial_spearman]
-        cells = [f"`{row.name}`" if row.name != SIZE_ALONE else row.name]
-        cells += [str(one) for one in (*figures, row.partial_pearson, Figure(row.between_seeds))]
-        cells += [_word(row.hits, "{:.0%}"), _word(row.seconds, "{:.1f}")]
-        lines.append("| " + " | ".join(cells) + " |")
-    fewest, most = measured.long_repeats
-    seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
-    seconds = _word(measured.long_seconds, "{:.0f}")
-    return "\n".join(
-        [
-            f"Against `{measured.long_name}`: {measured.networks} random networks, the mean of "
-            f"{seeds} training(s) of {seconds} processor seconds, between which the correlation is "
-            f"{Figure(measured.long_between_seeds)}.",
-            "",
-            *lines,
-            "",
-            "Correlations of one short training with the long score, mean over seeds, with 95% "
-            f"bootstrap intervals over networks. The last but one column draws {BEST_OF} networks "
-            "at a time; by chance it is 10%. Seconds: of one processor, for one training.",
-            "",
-        ]
-    )
-
-
-def _word(value: float, form: str) -> str:
-    return "-" if math.isnan(value) else form.format(value)
-
-
-def as_json(measured: Measured, origin: Mapping[str, Any]) -> str:
-    """Everything, for programs: figures that are not known are null."""
-    content = {**origin, **asdict(measured)}
-    return json.dumps(_plain(content), indent=1) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 4)
-    return value

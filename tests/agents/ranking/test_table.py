@@ -11,7 +11,8 @@ import pytest
 from agents.ranking import command
 from agents.ranking.candidates import candidate, draw_networks, settings_of
 from agents.ranking.command import RankOptions, rank
-from agents.ranking.report import SIZE_ALONE, Measured, as_json, markdown, measure
+from agents.ranking.measure import SIZE_ALONE, Measured, measure
+from agents.ranking.table import as_json, markdown
 from agents.ranking.trainings import Done, Ledger, Plan
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluation import MetricName
@@ -76,9 +77,24 @@ def test_what_is_not_there_yet_is_left_out(tmp_path: Path) -> None:
     assert good.spearman.value == pytest.approx(1.0)
     assert (poor.networks, size.networks) == (0, 12)
     text = markdown(found)
-    assert f"| `{GOOD}` | 1.00 (1.00 to 1.00) |" in text
-    assert f"| `{POOR}` | - | - | - | - | - | - | - | - |" in text
+    assert f"| `{GOOD}` | 9 | 1.00 (1.00 to 1.00) |" in text
+    assert f"| `{POOR}` | 0 | - | - | - | - | - | - | - | - | - |" in text
     assert json.loads(as_json(found, {}))["rows"][1]["pearson"]["value"] is None
+
+
+def test_a_price_compares_the_same_networks(tmp_path: Path) -> None:
+    one = plan(3)
+    ledger = Ledger(tmp_path, {})
+    first, second, third = one.networks
+    good, poor = (recipe.key for recipe in one.short)
+    ledger.done[first, good, 0] = Done(0.5, 1, 1.0)
+    ledger.done[second, good, 0] = Done(0.5, 1, 2.0)
+    ledger.done[second, good, 1] = Done(0.5, 1, 4.0)
+    ledger.done[first, poor, 0] = Done(0.5, 1, 2.0)
+    ledger.done[second, poor, 1] = Done(0.5, 1, 4.0)
+    ledger.done[third, poor, 0] = Done(0.5, 1, 900.0)
+    rows = measure(one, ledger, "accuracy").rows
+    assert [row.price for row in rows] == [1.0, pytest.approx((2 + 4) / (1 + 3))]
 
 
 def test_the_table_and_its_evidence_are_written(
