@@ -3,6 +3,7 @@
 Agents know environments only through the contract's spaces, so they play ours and anyone's.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_env.errors import CheckpointError
 from nas_env.space.layout import Layout
 
 Observations = Mapping[str, NDArray[Any]]
@@ -82,10 +84,95 @@ class Batch:
 
 @dataclass
 class AgentState:
-    """A checkpoint: named arrays and JSON-able values, so that loading never runs code."""
+    """A checkpoint: named arrays and JSON-able values, so that loading never runs code.
+
+    A digest tells that a checkpoint is what was written; nothing tells who wrote it. So what an
+    agent would take without a word, and then search on with, is checked by who reads it with these
+    methods: kinds, shapes, numbers that are none. (A number that could be right cannot be told.)
+    """
 
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+
+    def array(
+        self,
+        name: str,
+        dtype: Any,
+        shape: tuple[int | None, ...],
+        low: float = -math.inf,
+        high: float = math.inf,
+    ) -> NDArray[Any]:
+        """An array by name.
+
+        Args:
+            name: its name.
+            dtype: what it must be.
+            shape: None = of any length.
+            low: least number in it.
+            high: largest number in it.
+
+        Raises:
+            CheckpointError: it is missing, of another kind or shape, or holds another number: NaN
+                and infinity too.
+        """
+        array = self.arrays.get(name)
+        if array is None:
+            raise CheckpointError(unfit(f"{name} is missing"))
+        fits = len(array.shape) == len(shape) and all(
+            wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+        )
+        if array.dtype != np.dtype(dtype) or not fits:
+            found = f"{array.dtype}{list(array.shape)}"
+            wanted = f"{np.dtype(dtype)}{['any' if n is None else n for n in shape]}"
+            raise CheckpointError(unfit(f"{name} is {found}, not {wanted}"))
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(unfit(f"{name} holds numbers that are not finite"))
+        if array.size and (array.min() < low or array.max() > high):
+            raise CheckpointError(unfit(f"{name} goes from {array.min()} to {array.max()}"))
+        return array
+
+    def whole(self, name: str, low: int = 0, high: int | None = None) -> int:
+        """A whole number among the values.
+
+        Raises:
+            CheckpointError: it is missing, none, or out of bounds.
+        """
+        value = self.values.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            if value >= low and (high is None or value <= high):
+                return value
+        raise CheckpointError(unfit(f"{name} is {value!r}"))
+
+    def number(self, name: str) -> float:
+        """A finite number among the values.
+
+        Raises:
+            CheckpointError: it is missing, or none.
+        """
+        value = self.values.get(name)
+        if isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        raise CheckpointError(unfit(f"{name} is {value!r}"))
+
+    def group(self, name: str) -> "AgentState":
+        """An object among the values, with all arrays.
+
+        Raises:
+            CheckpointError: it is missing, or none.
+        """
+        value = self.values.get(name)
+        if not isinstance(value, dict):
+            raise CheckpointError(unfit(f"{name} is {value!r}"))
+        return AgentState(self.arrays, value)
+
+
+def unfit(what: str) -> str:
+    """The message for a state that cannot be."""
+    return (
+        f"The checkpoint cannot be resumed from: {what}. Restore the run folder from a copy, or "
+        "start the search again in a new one: with the same seed and store, finished children are "
+        "not trained again."
+    )
 
 
 class Agent(ABC):

@@ -1,10 +1,11 @@
-"""Whose state a checkpoint is: the agent and the problem it was made for."""
+"""Whose state a checkpoint is, and continuing an agent after it."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from agents.agent import AgentState, Problem
-from nas_env.errors import CheckpointError
+from agents.agent import Agent, AgentState, Problem, unfit
+from agents.streams import EpisodeStreams
+from nas_env.errors import CheckpointError, NasEnvError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -35,10 +36,32 @@ def check_owner(
     """
     expected, found = owner(name, problem, settings), state.values.get("owner")
     if not isinstance(found, dict):
-        raise CheckpointError("The checkpoint does not say which agent wrote it: it is damaged.")
+        raise CheckpointError(unfit("it does not say which agent wrote it"))
     for key, value in expected.items():
         if found.get(key) != value:
             raise CheckpointError(
                 f"The checkpoint has {key} {found.get(key)!r}, but this search has {value!r}. "
                 "Resume with the environment and agent that wrote it."
             )
+
+
+def restore(agent: Agent, state: AgentState, children: int) -> None:
+    """Continue an agent after a checkpoint.
+
+    Args:
+        agent: as it was made; not to be used where this raises.
+        state: of the checkpoint.
+        children: how many the search had finished.
+
+    Raises:
+        CheckpointError: the state cannot be this agent's.
+    """
+    try:
+        agent.load_state(state)
+    except NasEnvError:
+        raise
+    except Exception as error:  # it can hold anything, so anything can go wrong in there
+        raise CheckpointError(unfit(f"{type(error).__name__}: {error}")) from error
+    streams = getattr(agent, "streams", None)
+    if isinstance(streams, EpisodeStreams) and streams.started < children:
+        raise CheckpointError(unfit(f"{streams.started} episodes for {children} children"))

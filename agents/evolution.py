@@ -11,10 +11,11 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.agent import Agent, AgentState, Batch, Observations, Problem
+from agents.agent import Agent, AgentState, Batch, Observations, Problem, unfit
 from agents.agent_state import check_owner, owner
 from agents.streams import EpisodeStreams, masks_of, positions_of
 from nas_env.checks import at_least, between, check_settings, require
+from nas_env.errors import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -133,15 +134,30 @@ class EvolutionAgent(Agent):
         return AgentState(arrays, values)
 
     def load_state(self, state: AgentState) -> None:
-        """Continue after ``state``."""
+        """Continue after ``state``.
+
+        Raises:
+            CheckpointError: it cannot be this agent's.
+        """
         check_owner(state, self.name, self.problem, self.settings)
-        columns = (state.arrays[key] for key in ("tokens", "free", "lengths", "rewards"))
+        episodes = state.whole("episodes")
+        positions = self.problem.num_positions
+        last = self.problem.num_actions - 1
+        tokens = state.array("tokens", np.int64, (None, positions), 0, last)
+        count = len(tokens)
+        free = state.array("free", np.bool_, (count, positions))
+        lengths = state.array("lengths", np.int64, (count,), 1, positions)
+        rewards = state.array("rewards", np.float64, (count,))
+        if count > min(episodes, self.settings.population):
+            raise CheckpointError(unfit(f"a population of {count} after {episodes} episodes"))
         self.population.clear()
-        for tokens, free, length, reward in zip(*columns, strict=True):
-            member = Member(tokens[:length].copy(), free[:length].copy(), float(reward))
+        for row, length in enumerate(lengths.tolist()):
+            member = Member(
+                tokens[row, :length].copy(), free[row, :length].copy(), float(rewards[row])
+            )
             self.population.append(member)
         self._proposals.clear()
-        self.streams.forget(int(state.values["episodes"]))
+        self.streams.forget(episodes)
 
 
 def _child_token(

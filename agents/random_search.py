@@ -34,4 +34,4 @@ class RandomSearchAgent(Agent):
     def load_state(self, state: AgentState) -> None:
         """Continue after ``state``."""
         check_owner(state, self.name, self.problem)
-        self.streams.forget(int(state.values["episodes"]))
+        self.streams.forget(state.whole("episodes"))

@@ -124,16 +124,20 @@ class SB3Agent(Agent):
         return AgentState(arrays, values)
 
     def load_state(self, state: AgentState) -> None:
-        """Continue after ``state``."""
+        """Continue after ``state``.
+
+        Raises:
+            CheckpointError: it cannot be this agent's.
+        """
         found = state.values.get("owner")
         if found != self._owner():
             raise CheckpointError(
                 f"The checkpoint was written by {found}, this search has {self._owner()}. "
                 "Resume with the environment, agent and hyper-parameters that wrote it."
             )
-        load_policy(self.model.policy, state.arrays, state.values["optimiser"])
-        self._randomness.load(state.arrays, state.values["random"])
-        self.model._n_updates = int(state.values["n_updates"])
+        load_policy(self.model.policy, state)
+        self._randomness.load(state)
+        self.model._n_updates = state.whole("n_updates")
         self._rollout.clear()
 
     def _make_model(self, seed: int) -> Any:

@@ -5,8 +5,9 @@ weights, the optimiser's memory and both generators as arrays, so loading never 
 resumed search continues bit for bit.
 """
 
+import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,10 +15,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agents.agent import AgentState, unfit
 from nas_env.errors import CheckpointError
 from nas_env.system.threads import one_torch_thread
 
-Arrays = Mapping[str, NDArray[Any]]
+WORDS = 624
+"""Of the state of NumPy's global generator."""
+STEP = torch.tensor(0.0)
+"""How Adam counts; RMSprop counts with an int."""
+SQUARES = ("step", "exp_avg_sq", "square_avg")
+"""An optimiser's memory that is never negative."""
+KNOWN = (*SQUARES, "exp_avg", "momentum_buffer", "grad_avg")
+"""All that SB3's optimisers remember of a weight."""
 
 
 class OwnRandomness:
@@ -57,14 +66,22 @@ class OwnRandomness:
         names = ("has_gauss", "gauss")
         return {"pos": self._numpy["state"]["pos"], **{name: self._numpy[name] for name in names}}
 
-    def load(self, arrays: Arrays, values: Mapping[str, float]) -> None:
-        """Continue from a checkpoint."""
-        self._torch = torch.from_numpy(np.array(arrays["random.torch"]))
+    def load(self, state: AgentState) -> None:
+        """Continue from a checkpoint.
+
+        Raises:
+            CheckpointError: it is no state of these generators.
+        """
+        group, kept = state.group("random"), self._torch.numpy()
+        found = torch.from_numpy(np.array(state.array("random.torch", kept.dtype, kept.shape)))
+        torch.Generator().set_state(found)  # torch says what it thinks of it
+        key = np.array(state.array("random.numpy", np.uint32, (WORDS,)))
+        self._torch = found
         self._numpy = {
             "bit_generator": "MT19937",
-            "state": {"key": np.array(arrays["random.numpy"]), "pos": int(values["pos"])},
-            "has_gauss": int(values["has_gauss"]),
-            "gauss": float(values["gauss"]),
+            "state": {"key": key, "pos": group.whole("pos", 0, WORDS)},
+            "has_gauss": group.whole("has_gauss", 0, 1),
+            "gauss": group.number("gauss"),
         }
 
 
@@ -107,27 +124,44 @@ def optimiser_values(policy: Any) -> dict[str, int]:
     }
 
 
-def load_policy(policy: Any, arrays: Arrays, counts: Mapping[str, int]) -> None:
+def load_policy(policy: Any, state: AgentState) -> None:
     """Put back what ``policy_arrays`` and ``optimiser_values`` returned.
 
     Raises:
-        CheckpointError: weights that do not fit.
+        CheckpointError: weights or an optimiser's memory that do not fit.
     """
-    weights, optimiser = _part(arrays, "weight."), policy.optimizer.state_dict()
-    state: dict[int, dict[str, Any]] = {}
-    for key, value in [*_part(arrays, "optimiser.").items(), *counts.items()]:
+    own = policy.state_dict()
+    weights = {name: _tensor(state, f"weight.{name}", value) for name, value in own.items()}
+    memory = _memory(state, list(policy.optimizer.param_groups[0]["params"]))
+    policy.load_state_dict(weights)
+    policy.optimizer.load_state_dict({**policy.optimizer.state_dict(), "state": memory})
+
+
+def _memory(state: AgentState, parameters: list[torch.Tensor]) -> dict[int, dict[str, Any]]:
+    """What the optimiser remembers of each weight, by number; nothing before the first step."""
+    counts = state.group("optimiser")
+    prefix = "optimiser."
+    arrays = [name.removeprefix(prefix) for name in state.arrays if name.startswith(prefix)]
+    memory: dict[int, dict[str, Any]] = {}
+    for key in [*arrays, *counts.values]:
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    try:
-        policy.load_state_dict(weights)
-        policy.optimizer.load_state_dict({**optimiser, "state": state})
-    except (RuntimeError, ValueError) as error:
-        raise CheckpointError(f"The checkpoint does not fit this policy: {error}") from error
+        if not index.isdecimal() or int(index) >= len(parameters) or name not in KNOWN:
+            raise CheckpointError(unfit(f"the optimiser has {key!r}"))
+        entries = memory.setdefault(int(index), {})
+        if key in counts.values:
+            entries[name] = counts.whole(key)
+        else:
+            like = STEP if name == "step" else parameters[int(index)]
+            low = 0 if name in SQUARES else -math.inf
+            entries[name] = _tensor(state, f"{prefix}{key}", like, low)
+    names = {frozenset(entries) for entries in memory.values()}
+    if memory and (len(memory) != len(parameters) or len(names) != 1):
+        raise CheckpointError(unfit("the optimiser's memory is not that of all weights"))
+    return memory
 
 
-def _part(arrays: Arrays, prefix: str) -> dict[str, torch.Tensor]:
-    return {
-        name.removeprefix(prefix): torch.from_numpy(np.array(value))
-        for name, value in arrays.items()
-        if name.startswith(prefix)
-    }
+def _tensor(
+    state: AgentState, name: str, like: torch.Tensor, low: float = -math.inf
+) -> torch.Tensor:
+    wanted = like.detach().numpy()
+    return torch.from_numpy(np.array(state.array(name, wanted.dtype, wanted.shape, low)))

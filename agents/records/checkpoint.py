@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import io
 import json
-import zipfile
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from agents.agent import AgentState
+from agents.records.log import Mark
 from nas_env.errors import CheckpointError
 from nas_env.system.files import TEMPORARY, write_durably
 
@@ -32,14 +33,14 @@ class Checkpoint:
         update: updates done.
         children: children finished.
         elapsed_s: wall-clock seconds searched, over all resumes.
-        sizes: bytes of each log file that belong to this checkpoint.
+        logs: how much of each log file belongs to this checkpoint.
         agent: the agent's state.
     """
 
     update: int
     children: int
     elapsed_s: float
-    sizes: dict[str, int]
+    logs: dict[str, Mark]
     agent: AgentState
 
 
@@ -58,7 +59,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "update": checkpoint.update,
         "children": checkpoint.children,
         "elapsed_s": checkpoint.elapsed_s,
-        "sizes": checkpoint.sizes,
+        "sizes": {name: mark.size for name, mark in checkpoint.logs.items()},
+        "digests": {name: mark.sha256 for name, mark in checkpoint.logs.items()},
         "arrays": name,
         "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
         "agent": checkpoint.agent.values,
@@ -78,10 +80,10 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         CheckpointError: it is damaged, or of another format.
     """
     path = folder / INDEX
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
-        index = json.loads(path.read_text())
+        index = json.loads(path.read_text(encoding="utf-8"))
         if index["format"] != FORMAT:
             raise CheckpointError(
                 f"{path} has format {index['format']}, this version reads {FORMAT}. "
@@ -96,13 +98,20 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             update=int(index["update"]),
             children=int(index["children"]),
             elapsed_s=float(index["elapsed_s"]),
-            sizes={str(name): int(size) for name, size in index["sizes"].items()},
+            logs=_marks(index["sizes"], index.get("digests", {})),
             agent=AgentState(_arrays(content), dict(index["agent"])),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        if isinstance(error, CheckpointError):
-            raise
+    except CheckpointError:
+        raise
+    except Exception as error:  # NumPy's readers raise whatever their parsers do
         raise CheckpointError(_damaged(path, f"{type(error).__name__}: {error}")) from error
+
+
+def _marks(sizes: dict[str, Any], digests: dict[str, Any]) -> dict[str, Mark]:
+    marks = {str(k): Mark(int(size), str(digests.get(k, ""))) for k, size in sizes.items()}
+    if any(mark.size < 0 for mark in marks.values()):
+        raise ValueError(f"sizes {sizes}")
+    return marks
 
 
 def _index_digest(index: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ COLUMNS = (
     "macs",
 )
 """Columns of ``episodes.csv``."""
+STATES = ("complete", "failed")
 SMALLEST_WINDOW, LARGEST_WINDOW = 8, 100
 """Children that are the recent ones, at least and at most; see ``recent_window``."""
 

@@ -3,13 +3,13 @@
 ``config.json``, ``episodes.csv``, ``updates.csv``, ``checkpoint/`` and ``best_architecture.json``;
 what is drawn of them lies beside them (``agents.reports.observers``). Per update the logs are
 appended first, then the checkpoint is replaced, which records how many bytes of the logs belong to
-it; a resume cuts the logs back to that. So at any instant the folder is that of the last update,
-plus perhaps a tail that a resume removes.
+it and their digest; a resume checks them and cuts the logs back to that. So at any instant the
+folder is that of the last update, plus perhaps a tail that a resume removes. One search at a time
+may use it: see ``agents.records.lock``.
 """
 
 import contextlib
-import csv
-import io
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from agents.records.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from agents.records.episode import COLUMNS, Episode, best_of
+from agents.records.episode import COLUMNS, STATES, Episode, best_of
+from agents.records.lock import FolderLock
+from agents.records.log import START_AGAIN, Log, Mark, read_rows, unreadable
 from nas_env.errors import CheckpointError, RunFolderError
-from nas_env.system.files import append_durably, check_writable, write_durably
+from nas_env.system.files import check_writable, write_durably
 from nas_env.system.folders import user_path
 
 CONFIG, EPISODES, UPDATES = "config.json", "episodes.csv", "updates.csv"
@@ -29,6 +31,8 @@ FREE_TO_CHANGE = (
     "positions",  # "layout" is their digest
 )
 """Entries of the configuration that cannot change what a search does, only how far it goes."""
+SEAL = "sha256"
+"""Entry of the configuration: digest of the others; older runs have none."""
 
 
 class RunFolder:
@@ -39,7 +43,26 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
+        if path == "":
+            raise RunFolderError("The run folder has an empty name: name one, such as runs/first.")
         self.path = user_path(path)
+        self._logs = {name: Log(self.path / name) for name in (EPISODES, UPDATES)}
+        self._discarded = False
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other search out of the folder meanwhile; makes the folder.
+
+        Raises:
+            RunFolderError: another search is in it, or it cannot be written.
+        """
+        lock = FolderLock(self.path)
+        with self._writing():
+            lock.take()
+        try:
+            yield
+        finally:
+            lock.release(remove_folder=self._discarded)
 
     def exists(self) -> bool:
         """Whether the folder holds a run."""
@@ -70,54 +93,66 @@ class RunFolder:
         self.check_free()
         with self._writing():
             self.path.mkdir(parents=True, exist_ok=True)
-            write_durably(self.path / CONFIG, _pretty(config))
+            write_durably(self.path / CONFIG, _sealed(config))
 
     def discard(self) -> None:
         """Take back ``create``, for a search that never got as far as training: no half a run."""
         with contextlib.suppress(OSError):
             (self.path / CONFIG).unlink()
-            self.path.rmdir()
+        self._discarded = True  # the folder itself goes with its lock
 
-    def read_config(self) -> dict[str, Any]:
+    def read_config(self, resume: bool = False) -> dict[str, Any]:
         """The configuration of the run.
+
+        Args:
+            resume: it decides how a search goes on, so it must be what that search wrote.
 
         Raises:
             RunFolderError: there is none, or it cannot be read.
         """
         try:
-            config = json.loads((self.path / CONFIG).read_text())
+            config = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunFolderError(
                 f"{self.path} holds no run ({CONFIG} is missing): check the name, or start a new "
                 "run without --resume."
             ) from None
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"{self.path / CONFIG} cannot be read: {error}.") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunFolderError(
+                f"{self.path / CONFIG} cannot be read: {error}. {START_AGAIN}"
+            ) from error
         if not isinstance(config, dict):
-            raise RunFolderError(f"{self.path / CONFIG} does not hold a JSON object.")
+            raise RunFolderError(f"{self.path / CONFIG} does not hold a JSON object. {START_AGAIN}")
+        if config.pop(SEAL, None) not in (None, _digest(config)) and resume:
+            raise RunFolderError(
+                f"{self.path / CONFIG} is damaged: it is not what the search wrote. {START_AGAIN} "
+                "(What may change is given with --resume, not written into that file.)"
+            )
         return config
 
     def resume(self, config: Mapping[str, Any]) -> tuple[Checkpoint | None, list[Episode]]:
         """Go back to the last checkpoint; None if the run did not get that far.
 
         Raises:
-            RunFolderError: no run, one with other settings, or logs shorter than the checkpoint.
+            RunFolderError: no run, one with other settings, or logs that are not as they were.
             CheckpointError: the checkpoint is damaged.
         """
-        stored = self.read_config()
+        stored = self.read_config(resume=True)
         _compare(self.path, stored, config)
         checkpoint = load_checkpoint(self.path / "checkpoint")
-        sizes = checkpoint.sizes if checkpoint else {}
         if checkpoint is None and self._rows() > int(stored.get("children_per_update", 0)):
             raise CheckpointError(
                 f"{self.path} has episodes but no checkpoint: it was deleted. Start the search "
                 "again in a new folder: with the same seed and store, no child is trained twice."
             )
         with self._writing():
-            for name in (EPISODES, UPDATES):
-                self._cut(name, sizes.get(name, 0))
-            write_durably(self.path / CONFIG, _pretty(config))
-        return checkpoint, self.episodes()
+            self._check_logs(checkpoint)
+            for log in self._logs.values():
+                log.cut()
+            episodes = self.episodes()
+            _agree(self.path, checkpoint, episodes, len(read_rows(self.path / UPDATES)))
+            write_durably(self.path / CONFIG, _sealed(config))
+        return checkpoint, episodes
 
     def episodes(self) -> list[Episode]:
         """All rows of ``episodes.csv``.
@@ -125,17 +160,38 @@ class RunFolder:
         Raises:
             RunFolderError: it cannot be read.
         """
-        path = self.path / EPISODES
-        if not path.exists():
-            return []
-        try:
-            with path.open(newline="") as file:
-                return [Episode.from_row(row) for row in csv.DictReader(file)]
-        except (OSError, KeyError, ValueError, AttributeError) as error:
-            raise RunFolderError(f"{path} cannot be read: {error!r}.") from error
+        path, episodes = self.path / EPISODES, []
+        for number, row in enumerate(read_rows(path), 1):
+            try:
+                episode = Episode.from_row(row)
+            except (KeyError, ValueError) as error:
+                raise unreadable(path, ValueError(f"episode {number}: {error!r}")) from error
+            if episode.state not in STATES:
+                found = f"the state of episode {number} is {episode.state!r}"
+                raise unreadable(path, ValueError(found))
+            episodes.append(episode)
+        return episodes
 
-    def record(self, episodes: Sequence[Episode], update: Mapping[str, Any]) -> dict[str, int]:
-        """Append one update to the logs; return their sizes for the checkpoint.
+    def check_logs(self) -> None:
+        """Check that the logs begin as the last checkpoint says, for who reads them.
+
+        A damaged checkpoint says nothing: it is needed to resume, not to read.
+
+        Raises:
+            RunFolderError: a log is damaged.
+        """
+        try:
+            checkpoint = load_checkpoint(self.path / "checkpoint")
+            self._check_logs(checkpoint)
+        except (CheckpointError, OSError):
+            return
+
+    def _check_logs(self, checkpoint: Checkpoint | None) -> None:
+        for name, log in self._logs.items():
+            log.check(checkpoint.logs.get(name, Mark()) if checkpoint else Mark())
+
+    def record(self, episodes: Sequence[Episode], update: Mapping[str, Any]) -> dict[str, Mark]:
+        """Append one update to the logs; return how far they go, for the checkpoint.
 
         Raises:
             RunFolderError: they cannot be written.
@@ -143,8 +199,8 @@ class RunFolder:
         with self._writing():
             rows = [episode.to_row() for episode in episodes]
             return {
-                EPISODES: self._append(EPISODES, COLUMNS, rows),
-                UPDATES: self._append(UPDATES, list(update), [update]),
+                EPISODES: self._logs[EPISODES].append(COLUMNS, rows),
+                UPDATES: self._logs[UPDATES].append(list(update), [update]),
             }
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -190,46 +246,41 @@ class RunFolder:
                 f"The run folder {self.path} cannot be written: {reason}. {step}"
             ) from error
 
-    def _append(self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> int:
-        """Append rows to a log: in the columns that it has, or else with those given as its head.
-
-        A log that another version, or another first update, began keeps its columns.
-        """
-        path, text = self.path / name, io.StringIO()
-        known = _head(path)
-        names = known or columns
-        writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
-        if not known:
-            writer.writeheader()
-        writer.writerows(rows)
-        return append_durably(path, text.getvalue())
-
-    def _cut(self, name: str, size: int) -> None:
-        path = self.path / name
-        found = path.stat().st_size if path.exists() else 0
-        if found < size:
-            raise RunFolderError(
-                f"{path} has {found} bytes, but the checkpoint was made when it had {size}: it was "
-                "changed. Restore it, or start the search again in a new folder."
-            )
-        if found > size:
-            os.truncate(path, size)
-
     def _rows(self) -> int:
         path = self.path / EPISODES
         return len(path.read_bytes().splitlines()) - 1 if path.exists() else 0
 
 
-def _head(path: Path) -> list[str]:
-    """The columns of a log; none of one that is not there or empty."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return next(csv.reader(file), [])
-
-
 def _pretty(value: Any) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def _sealed(config: Mapping[str, Any]) -> bytes:
+    """``config.json``, which a resume takes its settings from: with a digest of itself, last."""
+    plain = json.loads(json.dumps(config))
+    return _pretty({**plain, SEAL: _digest(plain)})
+
+
+def _agree(
+    path: Path, checkpoint: Checkpoint | None, episodes: Sequence[Episode], updates: int
+) -> None:
+    """Check that logs and checkpoint tell of the same children and updates."""
+    children, done = (checkpoint.children, checkpoint.update) if checkpoint else (0, 0)
+    for number, episode in enumerate(episodes, 1):
+        if episode.number != number:
+            raise RunFolderError(
+                f"{path / EPISODES} has episode {episode.number} in row {number}: two searches "
+                f"wrote it, or rows were changed. {START_AGAIN}"
+            )
+    if (len(episodes), updates) != (children, done):
+        raise RunFolderError(
+            f"{path} does not agree with itself: {EPISODES} has {len(episodes)} children and "
+            f"{UPDATES} {updates} updates, the checkpoint {children} and {done}. {START_AGAIN}"
+        )
 
 
 def _compare(path: Path, stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """A run that was read: its folder once, for reports, comparisons and tracking alike."""
 
-import csv
 import json
 import math
 from collections import Counter
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.records.episode import Episode
+from agents.records.log import read_rows, unreadable
 from agents.records.run_folder import UPDATES, RunFolder
 from nas_env.errors import ConfigurationError, RunFolderError
 
@@ -95,6 +95,7 @@ def read_run(folder: str | Path) -> RunRecord:
             f"{opened.path / 'config.json'} is not that of a run: {', '.join(missing) or 'seed'} "
             "missing or of another kind. Name a folder that a search wrote."
         )
+    opened.check_logs()
     if not (episodes := opened.episodes()):
         raise RunFolderError(
             f"{folder} has no episodes yet: nothing to report. Wait for the first update of the "
@@ -112,19 +113,15 @@ def read_updates(path: Path) -> dict[str, dict[int, float]]:
     Raises:
         RunFolderError: it cannot be read.
     """
+    columns: dict[str, dict[int, float]] = {}
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        columns: dict[str, dict[int, float]] = {}
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(read_rows(path), 1):
             for name, text in row.items():
                 if text and math.isfinite(value := float(text)):
                     columns.setdefault(name, {})[number] = value
-        return columns
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
-        raise RunFolderError(f"{path} cannot be read: {error!r}.") from error
+    except ValueError as error:
+        raise unreadable(path, error) from error
+    return columns
 
 
 def group_runs(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:

@@ -35,7 +35,7 @@ from agents.reinforce.settings import ReinforceSettings
 from agents.reinforce.torch_state import load_optimiser, optimiser_arrays
 from agents.reinforce.unseen import Unseen
 from agents.streams import EpisodeStreams, draw, positions_of
-from nas_env.errors import CheckpointError, ConfigurationError
+from nas_env.errors import ConfigurationError
 from nas_env.system.threads import one_torch_thread
 
 SMALLEST_SCALE = 1e-8
@@ -155,23 +155,26 @@ class ReinforceAgent(Agent):
         return AgentState(arrays, values)
 
     def load_state(self, state: AgentState) -> None:
-        """Continue after ``state``."""
+        """Continue after ``state``.
+
+        Raises:
+            CheckpointError: it cannot be this agent's.
+        """
         check_owner(state, self.name, self.problem, self.settings)
         with torch.no_grad():
             for name, parameter in self.controller.named_parameters():
-                array = state.arrays.get(f"weight.{name}")
-                if array is None or array.shape != tuple(parameter.shape):
-                    raise CheckpointError(f"The checkpoint has no weights that fit {name}.")
+                shape = tuple(parameter.shape)
+                array = state.array(f"weight.{name}", np.float64, shape)
                 parameter.copy_(torch.from_numpy(array))
-        load_optimiser(self.optimiser, self.controller, state.arrays)
-        self.baseline = MovingBaseline.from_json(state.values["baseline"])
-        self.squares = MovingBaseline.from_json(state.values["squares"])
+        load_optimiser(self.optimiser, self.controller, state)
+        self.baseline.load(state.values.get("baseline"))
+        self.squares.load(state.values.get("squares"))
         if self.settings.elite_size:
-            self.elites.load(state.arrays)
+            self.elites.load(state, self.problem)
         if self.unseen is not None:
-            self.unseen.known.load(state.arrays)
-            self.unseen.forget(int(state.values["longest"]))
-        self.streams.forget(int(state.values["episodes"]))
+            self.unseen.known.load(state, self.problem)
+            self.unseen.forget(state.whole("longest", 1, self.problem.num_positions))
+        self.streams.forget(state.whole("episodes"))
         self.sampler.forget()
 
 

@@ -8,10 +8,18 @@ gradient stays unbiased. (A baseline of 0 would push every first sample up, by a
 Adam's second moment remembers for hundreds of updates.)
 """
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from agents.agent import unfit
+from nas_env.errors import CheckpointError
+
+ROUNDING = 1e-9
+"""How far a sum of weights, which tends to 1, may lie above it."""
 
 
 @dataclass
@@ -53,7 +61,16 @@ class MovingBaseline:
         """Everything, as numbers."""
         return [self.decay, self.total, self.weight]
 
-    @classmethod
-    def from_json(cls, value: list[float]) -> "MovingBaseline":
-        """Read what ``to_json`` wrote."""
-        return cls(*(float(number) for number in value))
+    def load(self, value: Any) -> None:
+        """Put back what ``to_json`` returned.
+
+        Raises:
+            CheckpointError: it did not.
+        """
+        kept = isinstance(value, list) and len(value) == 3
+        if not kept or not all(isinstance(n, float | int) and math.isfinite(n) for n in value):
+            raise CheckpointError(unfit(f"a baseline is {value!r}"))
+        decay, total, weight = map(float, value)
+        if decay != self.decay or not 0.0 <= weight <= 1.0 + ROUNDING:
+            raise CheckpointError(unfit(f"a baseline of decay {self.decay} is {value!r}"))
+        self.total, self.weight = total, weight

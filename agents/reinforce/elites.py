@@ -4,13 +4,13 @@ Source: Abolafia et al. 2018, "Neural Program Synthesis with Priority Queue Trai
 policy gradient, the log-likelihood of the K best unique sequences is raised at every update.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.agent import Batch
+from agents.agent import AgentState, Batch, Problem, unfit
 from nas_env.errors import CheckpointError
 
 NAMES = ("tokens", "masks", "lengths", "rewards")
@@ -61,15 +61,32 @@ class Elites:
         batch = self.batch()
         return {f"elite.{name}": getattr(batch, name) for name in NAMES}
 
-    def load(self, arrays: Any) -> None:
+    def load(self, state: AgentState, problem: Problem) -> None:
         """Put back what ``arrays`` returned.
 
         Raises:
-            CheckpointError: something is missing.
+            CheckpointError: it did not.
         """
-        try:
-            saved = Batch(**{name: arrays[f"elite.{name}"] for name in NAMES})
-        except KeyError as error:
-            raise CheckpointError(f"The checkpoint lacks {error}.") from error
+        saved = episodes_of(state, "elite", problem)
+        rewards = state.array("elite.rewards", np.float64, (len(saved.lengths),))
+        if len(rewards) > self.size:
+            raise CheckpointError(unfit(f"{len(rewards)} elites, of at most {self.size}"))
         self.queue = {}
-        self.add(saved)
+        self.add(replace(saved, rewards=rewards))
+
+
+def episodes_of(state: AgentState, prefix: str, problem: Problem) -> Batch:
+    """Sequences of a state: arrays ``PREFIX.tokens``, ``PREFIX.masks``, ``PREFIX.lengths``.
+
+    Raises:
+        CheckpointError: they are not sequences of this problem.
+    """
+    lengths = state.array(f"{prefix}.lengths", np.int64, (None,), 1, problem.num_positions)
+    count, longest = len(lengths), int(lengths.max(initial=0))
+    actions = problem.num_actions
+    tokens = state.array(f"{prefix}.tokens", np.int64, (count, longest), 0, actions - 1)
+    shape = (count, longest, actions if count else 0)
+    masks = state.array(f"{prefix}.masks", np.bool_, shape)
+    if not np.take_along_axis(masks, tokens[:, :, None], axis=2).all():
+        raise CheckpointError(unfit(f"{prefix}.tokens holds tokens that were not valid"))
+    return Batch(tokens, masks, lengths, np.zeros(count))

@@ -1,6 +1,5 @@
 """Adam's memory as named arrays."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nas_env.errors import CheckpointError
+from agents.agent import AgentState
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -23,22 +22,22 @@ def optimiser_arrays(optimiser: torch.optim.Adam, module: nn.Module) -> dict[str
     }
 
 
-def load_optimiser(
-    optimiser: torch.optim.Adam, module: nn.Module, arrays: Mapping[str, NDArray[Any]]
-) -> None:
+def load_optimiser(optimiser: torch.optim.Adam, module: nn.Module, state: AgentState) -> None:
     """Put back what ``optimiser_arrays`` returned.
 
     Raises:
-        CheckpointError: some of a parameter's moments are missing.
+        CheckpointError: some of a parameter's moments are missing, or cannot be.
     """
     optimiser.state.clear()
-    if not any(name.startswith("adam.") for name in arrays):
+    if not any(name.startswith("adam.") for name in state.arrays):
         return
     for name, parameter in module.named_parameters():
-        try:
-            optimiser.state[parameter] = {
-                moment: torch.from_numpy(np.array(arrays[f"adam.{moment}.{name}"]))
-                for moment in MOMENTS
-            }
-        except KeyError as error:
-            raise CheckpointError(f"The checkpoint lacks {error}.") from error
+        shape, dtype = tuple(parameter.shape), parameter.detach().numpy().dtype
+        arrays = {
+            "step": state.array(f"adam.step.{name}", np.float32, (), low=1),
+            "exp_avg": state.array(f"adam.exp_avg.{name}", dtype, shape),
+            "exp_avg_sq": state.array(f"adam.exp_avg_sq.{name}", dtype, shape, low=0),
+        }
+        optimiser.state[parameter] = {
+            moment: torch.from_numpy(np.array(array)) for moment, array in arrays.items()
+        }

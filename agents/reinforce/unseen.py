@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.agent import Batch, Observations
+from agents.agent import AgentState, Batch, Observations, Problem
 from agents.reinforce.controller import Controller
+from agents.reinforce.elites import episodes_of
 from agents.streams import draw, positions_of
-from nas_env.errors import CheckpointError
 from nas_env.system.threads import one_torch_thread
 
 Array = NDArray[np.float64]
@@ -57,20 +57,15 @@ class Known:
             "known.lengths": batch.lengths,
         }
 
-    def load(self, arrays: Any) -> None:
+    def load(self, state: AgentState, problem: Problem) -> None:
         """Put back what ``arrays`` returned, of this version or of those that kept rewards too.
 
         Raises:
-            CheckpointError: something is missing.
+            CheckpointError: it did not.
         """
-        try:
-            tokens, masks, lengths = (
-                arrays[f"known.{name}"] for name in ("tokens", "masks", "lengths")
-            )
-        except KeyError as error:
-            raise CheckpointError(f"The checkpoint lacks {error}.") from error
+        saved = episodes_of(state, "known", problem)
         self.sequences = {}
-        self.add(Batch(tokens, masks, lengths, np.zeros(len(lengths))))
+        self.add(saved)
 
 
 class Unseen:

@@ -69,7 +69,7 @@ def stored_options(run_dir: Path | None) -> TrainOptions:
     """
     if run_dir is None:
         raise RunFolderError(f"--resume needs --run-dir, the run to continue. {_newest_run()}")
-    command = RunFolder(run_dir).read_config().get("command")
+    command = RunFolder(run_dir).read_config(resume=True).get("command")
     if not isinstance(command, dict):
         raise RunFolderError(
             f"{run_dir} was not started by the command line: resume it with "
@@ -94,7 +94,7 @@ def prepare(options: TrainOptions) -> Launch:
     track = "wandb" if sweep_id() and options.watching.track == "no" else options.watching.track
     options = _resolve_places(options.changed(track=track), spec.id)
     run = RunFolder(str(options.place.run_dir))
-    stored = run.read_config() if options.budget.resume else {}
+    stored = run.read_config(resume=True) if options.budget.resume else {}
     own = settings_for(options.what.agent, preset, options.agent, stored)
     arguments = environment_arguments(spec, preset, _given(options), stored)
     settings = search_settings(
@@ -108,7 +108,8 @@ def prepare(options: TrainOptions) -> Launch:
         progress=options.watching.progress,
     )
     if options.budget.retry_failed:
-        banner += _forget_failures(Path(str(options.place.store)))
+        with run.locked():  # of a search that is running, nothing is forgotten
+            banner += _forget_failures(Path(str(options.place.store)))
     env = open_environment(str(options.what.env), settings.children_per_update, None, arguments)
     if "num_layers" not in options.environment:
         settings = replace(settings, schedule=depth_schedule(preset, env, stored))

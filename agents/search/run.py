@@ -71,7 +71,7 @@ def run_search(  # the contract's signature; everything optional has a name
         RunFolderError: the folder holds another run, or cannot be written.
         CheckpointError: the checkpoint to resume from is damaged.
     """
-    stored = RunFolder(run_dir).read_config() if resume and run_dir is not None else {}
+    stored = RunFolder(run_dir).read_config(resume=True) if resume and run_dir is not None else {}
     settings_for(agent, find_preset(preset, "other"), agent_options, stored)  # before all is made
     made, family = _opened(env, preset, children_per_update, run_dir, stored)
     chosen = find_preset(preset, family)

@@ -7,6 +7,7 @@ resumed search ends bit for bit where the uninterrupted one would have.
 """
 
 import hashlib
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from agents.agent import Agent, Problem
+from agents.agent_state import restore
 from agents.observer import Observers, SearchStart
 from agents.records.checkpoint import Checkpoint
 from agents.records.episode import Episode, SearchResult
@@ -34,7 +36,13 @@ from agents.search.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.search.progress import Tally, make_display
 from agents.search.schedule import DepthSchedule
 from nas_env.checks import above, at_least, check_settings
-from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
+from nas_env.errors import (
+    ConfigurationError,
+    DatasetNotFoundError,
+    ExecutorError,
+    InvalidDatasetError,
+    StoreError,
+)
 
 AgentFactory = Callable[[Problem, int], Agent]
 """``(problem, seed) -> agent``: a function, or a subclass of ``Agent`` itself."""
@@ -125,7 +133,21 @@ class Search:
             raise ConfigurationError("resume=True needs the run_dir of the run to resume.")
 
     def run(self) -> SearchResult:
-        """Search until a budget is spent."""
+        """Search until a budget is spent.
+
+        Raises:
+            RunFolderError: another search uses the run folder, or it cannot be used.
+        """
+        if self.folder is None:
+            return self._run()
+        if self.settings.resume:
+            self.folder.read_config(resume=True)  # no folder is made where there is no run
+        else:
+            self.folder.check_free()
+        with self.folder.locked():
+            return self._run()
+
+    def _run(self) -> SearchResult:
         tally = Tally(self.settings.children, self.settings.hours, metric_name=self._metric_name)
         self._open(tally)
         run_dir = self.folder.path if self.folder else None
@@ -140,6 +162,9 @@ class Search:
         except NOT_TRAINABLE:
             self._take_back()
             raise
+        except (StoreError, ExecutorError) as error:
+            error.args = (f"{error}{self._what_is_safe()}",)
+            raise
         return self._result()
 
     def _take_back(self) -> None:
@@ -147,6 +172,16 @@ class Search:
         if self.folder is not None and self.updates == 0 and not self.settings.resume:
             self.folder.discard()
             self.begun = False
+
+    def _what_is_safe(self) -> str:
+        """What to do after an error outside of the children."""
+        if not self.begun or self.folder is None:
+            return ""
+        return (
+            f" {len(self.episodes)} children are safe in {self.folder.path}: when that is mended, "
+            "resume with --resume --run-dir "
+            f"{shlex.quote(str(self.folder.path))} (resume=True)."
+        )
 
     def _result(self) -> SearchResult:
         return SearchResult(tuple(self.episodes), self.folder.path if self.folder else None)
@@ -164,7 +199,7 @@ class Search:
             return
         checkpoint, self.episodes = self.folder.resume(self.config)
         if checkpoint is not None:
-            self.agent.load_state(checkpoint.agent)
+            restore(self.agent, checkpoint.agent, checkpoint.children)
             self.updates = checkpoint.update
             tally.elapsed_before_s = checkpoint.elapsed_s
         self.begun = True
@@ -210,11 +245,11 @@ class Search:
         better: bool,
     ) -> None:
         """Logs first, checkpoint last: see ``agents.records.run_folder``."""
-        sizes = folder.record(fresh, row)
+        logs = folder.record(fresh, row)
         if better:
             folder.write_best(self.episodes)
         state = self.agent.state()
-        folder.save(Checkpoint(self.updates, len(self.episodes), tally.elapsed_s, sizes, state))
+        folder.save(Checkpoint(self.updates, len(self.episodes), tally.elapsed_s, logs, state))
 
 
 def _make(agent: str | AgentFactory, problem: Problem, seed: int, settings: Any) -> Agent:
