@@ -66,12 +66,13 @@ class Log:
                 f"{self.path} has {len(content)} bytes, but the checkpoint was made when it had "
                 f"{mark.size}: it was changed. {START_AGAIN}"
             )
-        self._take(content[: mark.size])
-        if mark.sha256 and self._digest.hexdigest() != mark.sha256:
+        kept = content[: mark.size]
+        if mark.sha256 and hashlib.sha256(kept).hexdigest() != mark.sha256:
             raise RunFolderError(
                 f"{self.path} is damaged: its first {mark.size} bytes are not those that the "
                 f"search wrote. {START_AGAIN}"
             )
+        self._take(kept)
 
     def cut(self) -> None:
         """Take off what comes after the bytes that were checked: of an update that did not end."""
@@ -104,7 +105,10 @@ class Log:
     def _take(self, content: bytes) -> None:
         self._size, self._digest, self._read = len(content), hashlib.sha256(content), True
         head = content.partition(b"\n")[0].decode(errors="replace")
-        self._columns = next(csv.reader([head]), [])
+        try:
+            self._columns = next(csv.reader([head]), [])
+        except csv.Error as error:
+            raise unreadable(self.path, error) from error
 
     def _check_own(self) -> None:
         found = self.path.stat().st_size if self.path.exists() else 0
