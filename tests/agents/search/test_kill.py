@@ -99,6 +99,26 @@ def weights(folder: Path) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in checkpoint.agent.arrays.items()}
 
 
+def searched_in_pieces(pieces: Path, arguments: list[str], kills: int, clock: random.Random) -> int:
+    """Search, killed at random instants and resumed until it ends; returns how often it was."""
+    killed, children = 0, int(arguments[arguments.index("--children") + 1])
+    while True:
+        resume = (pieces / "run" / "config.json").exists()
+        since = time.time()
+        process = start(pieces, *(["--resume"] if resume else arguments))
+        if killed < kills and searching(pieces, process, since):
+            more = trained_so_far(pieces) + clock.randrange(max(1, children // kills))
+            while process.poll() is None and trained_so_far(pieces) < more:
+                time.sleep(0.001)
+            time.sleep(clock.uniform(0.0, 0.1))  # so that also the moment between two is any
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        status = process.wait(timeout=600)
+        if status == 0:
+            return killed
+        assert status == -signal.SIGKILL, f"a resumed search ended with status {status}"
+
+
 @pytest.mark.parametrize(
     ("agent", "executor"),
     [("reinforce", "local"), ("reinforce", "process"), ("maskable_ppo", "process")],
@@ -108,22 +128,8 @@ def test_killed_at_random_instants_a_search_ends_exactly_like_an_uninterrupted_o
 ) -> None:
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     process = start(whole, *flags(agent, executor))
-    assert searching(whole, process, since=0.0)
     assert process.wait(timeout=600) == 0
-    clock, kills = random.Random(0), 0
-    while True:
-        resume = (pieces / "run" / "config.json").exists()
-        since = time.time()
-        process = start(pieces, *(["--resume"] if resume else flags(agent, executor)))
-        if kills < KILLS and searching(pieces, process, since):
-            more = trained_so_far(pieces) + clock.randrange(max(1, CHILDREN // KILLS))
-            while process.poll() is None and trained_so_far(pieces) < more:
-                time.sleep(0.001)
-            time.sleep(clock.uniform(0.0, 0.1))  # so that also the moment between two is any
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        if process.wait(timeout=600) == 0:
-            break
+    kills = searched_in_pieces(pieces, flags(agent, executor), KILLS, random.Random(0))
     assert kills > KILLS / 2
     assert rows(pieces) == rows(whole)
     assert weights(pieces) == weights(whole)
