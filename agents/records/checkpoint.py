@@ -35,6 +35,7 @@ class Checkpoint:
         elapsed_s: wall-clock seconds searched, over all resumes.
         logs: how much of each log file belongs to this checkpoint.
         agent: the agent's state.
+        settings: digest of the run's settings; ``""`` in checkpoints of versions that kept none.
     """
 
     update: int
@@ -42,6 +43,7 @@ class Checkpoint:
     elapsed_s: float
     logs: dict[str, Mark]
     agent: AgentState
+    settings: str = ""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -61,6 +63,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "elapsed_s": checkpoint.elapsed_s,
         "sizes": {name: mark.size for name, mark in checkpoint.logs.items()},
         "digests": {name: mark.sha256 for name, mark in checkpoint.logs.items()},
+        "settings": checkpoint.settings,
         "arrays": name,
         "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
         "agent": checkpoint.agent.values,
@@ -100,6 +103,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             elapsed_s=float(index["elapsed_s"]),
             logs=_marks(index["sizes"], index.get("digests", {})),
             agent=AgentState(_arrays(content), dict(index["agent"])),
+            settings=str(index.get("settings", "")),
         )
     except CheckpointError:
         raise

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class RunFolder:
         self.path = user_path(path)
         self._logs = {name: Log(self.path / name) for name in (EPISODES, UPDATES)}
         self._discarded = False
+        self._settings = ""
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -94,6 +96,7 @@ class RunFolder:
         with self._writing():
             self.path.mkdir(parents=True, exist_ok=True)
             write_durably(self.path / CONFIG, _sealed(config))
+        self._settings = _settings_digest(config)
 
     def discard(self) -> None:
         """Take back ``create``, for a search that never got as far as training: no half a run."""
@@ -144,6 +147,12 @@ class RunFolder:
             raise CheckpointError(
                 f"{self.path} has episodes but no checkpoint: it was deleted. Start the search "
                 "again in a new folder: with the same seed and store, no child is trained twice."
+            )
+        self._settings = _settings_digest(config)
+        if checkpoint is not None and checkpoint.settings not in ("", self._settings):
+            raise RunFolderError(
+                f"{self.path / CONFIG} is not that of the checkpoint: it belongs to another run. "
+                f"{START_AGAIN}"
             )
         with self._writing():
             self._check_logs(checkpoint)
@@ -210,7 +219,7 @@ class RunFolder:
             RunFolderError: it cannot be written.
         """
         with self._writing():
-            save_checkpoint(self.path / "checkpoint", checkpoint)
+            save_checkpoint(self.path / "checkpoint", replace(checkpoint, settings=self._settings))
 
     def write_best(self, episodes: Sequence[Episode]) -> None:
         """Write the best architecture as JSON.
@@ -257,6 +266,11 @@ def _pretty(value: Any) -> bytes:
 
 def _digest(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def _settings_digest(config: Mapping[str, Any]) -> str:
+    """Of what cannot change in a run."""
+    return _digest(_flat(json.loads(json.dumps(config))))
 
 
 def _sealed(config: Mapping[str, Any]) -> bytes:

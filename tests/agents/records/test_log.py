@@ -84,7 +84,7 @@ def without_digests(run: Path) -> None:
     """As a version wrote it that kept no digests."""
     path = run / "checkpoint" / INDEX
     index = json.loads(path.read_text())
-    del index["digests"], index["index_sha256"]
+    del index["digests"], index["settings"], index["index_sha256"]
     index["index_sha256"] = _index_digest(index)
     path.write_text(json.dumps(index))
 
@@ -176,3 +176,12 @@ def test_a_configuration_that_was_changed_is_not_resumed_from(run: Path) -> None
     path.write_text("[" * 100_000)
     with pytest.raises(RunFolderError, match="cannot be read"):
         search(run, 32, resume=True)
+
+
+def test_the_configuration_of_another_run_is_not_resumed_with(run: Path, tmp_path: Path) -> None:
+    env = nas_env.ArchitectureEnv(SPACE, worth)
+    other = tmp_path / "other"
+    agents.run_search(env, "random", 24, seed=1, run_dir=other)
+    (run / "config.json").write_bytes((other / "config.json").read_bytes())
+    with pytest.raises(RunFolderError, match="belongs to another run"):
+        agents.run_search(env, "random", 32, seed=1, run_dir=run, resume=True)
