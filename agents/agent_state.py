@@ -45,12 +45,13 @@ def check_owner(
             )
 
 
-def restore(agent: Agent, state: AgentState, children: int) -> None:
+def restore(agent: Agent, state: AgentState, problem: Problem, children: int) -> None:
     """Continue an agent after a checkpoint.
 
     Args:
         agent: as it was made; not to be used where this raises.
         state: of the checkpoint.
+        problem: what it plays.
         children: how many the search had finished.
 
     Raises:
@@ -63,5 +64,8 @@ def restore(agent: Agent, state: AgentState, children: int) -> None:
     except Exception as error:  # it can hold anything, so anything can go wrong in there
         raise CheckpointError(unfit(f"{type(error).__name__}: {error}")) from error
     streams = getattr(agent, "streams", None)
-    if isinstance(streams, EpisodeStreams) and streams.started < children:
-        raise CheckpointError(unfit(f"{streams.started} episodes for {children} children"))
+    if isinstance(streams, EpisodeStreams):
+        # A row of a foreign vector environment may begin anew until the others have ended.
+        most = children * problem.num_positions
+        if not children <= streams.started <= most:
+            raise CheckpointError(unfit(f"episodes is {streams.started} for {children} children"))

@@ -41,6 +41,8 @@ from baselines.sb3_state import (
 from baselines.sb3_vec_env import IntegerCombinedExtractor, nth_valid
 from nas_env.errors import CheckpointError, ConfigurationError, MissingDependencyError
 
+MOST = 2**53
+"""Of what is counted: SB3 logs it as a float."""
 NOT_FINITE = ("satisfy the constraint", "probability tensor contains", "overflow")
 """What torch says of such a number: with validation of distributions, without, and in Adam."""
 
@@ -137,7 +139,7 @@ class SB3Agent(Agent):
             )
         load_policy(self.model.policy, state)
         self._randomness.load(state)
-        self.model._n_updates = state.whole("n_updates")
+        self.model._n_updates = state.whole("n_updates", 0, MOST)
         self._rollout.clear()
 
     def _make_model(self, seed: int) -> Any:

@@ -149,7 +149,7 @@ def _memory(state: AgentState, parameters: list[torch.Tensor]) -> dict[int, dict
             raise CheckpointError(unfit(f"the optimiser has {key!r}"))
         entries = memory.setdefault(int(index), {})
         if key in counts.values:
-            entries[name] = counts.whole(key)
+            entries[name] = counts.whole(key, 0, 2**53)
         else:
             like = STEP if name == "step" else parameters[int(index)]
             low = 0 if name in SQUARES else -math.inf

@@ -199,7 +199,7 @@ class Search:
             return
         checkpoint, self.episodes = self.folder.resume(self.config)
         if checkpoint is not None:
-            restore(self.agent, checkpoint.agent, checkpoint.children)
+            restore(self.agent, checkpoint.agent, self.player.problem, checkpoint.children)
             self.updates = checkpoint.update
             tally.elapsed_before_s = checkpoint.elapsed_s
         self.begun = True

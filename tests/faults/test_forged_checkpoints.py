@@ -87,7 +87,8 @@ def forge(checkpoint: Checkpoint, rng: random.Random) -> tuple[Checkpoint, str]:
             values = {"owner": values}
         return replace(checkpoint, agent=AgentState(state.arrays, values)), "values"
     name, kind = rng.choice(sorted(state.arrays)), rng.choice(sorted(FORGERIES))
-    changed = FORGERIES[kind](state.arrays[name], rng)
+    with np.errstate(all="ignore"):
+        changed = FORGERIES[kind](state.arrays[name], rng)
     arrays = {key: array for key, array in state.arrays.items() if key != name}
     if changed is not None:
         arrays[name] = changed
