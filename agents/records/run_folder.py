@@ -44,8 +44,6 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        if path == "":
-            raise RunFolderError("The run folder has an empty name: name one, such as runs/first.")
         self.path = user_path(path)
         self._logs = {name: Log(self.path / name) for name in (EPISODES, UPDATES)}
         self._discarded = False

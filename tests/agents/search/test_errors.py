@@ -9,7 +9,7 @@ import pytest
 
 import agents
 from agents.commands.train import main
-from nas_env.errors import ConfigurationError, RunFolderError, StoreError
+from nas_env.errors import ConfigurationError, StoreError
 from nas_env.evaluation.store import EvaluationStore
 
 TABLE = ["--env", "NAS-Digits-Table-v0", "--agent", "random", "--no-progress"]
@@ -63,8 +63,8 @@ def test_an_empty_run_folder_is_refused_and_the_working_folder_stays_empty(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([*TABLE, "--children", "8", *empty]) == 2
-    assert "is empty; name a path" in capsys.readouterr().err
-    with pytest.raises(RunFolderError, match="empty name"):
+    assert "is empty: name a file or folder" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="is empty"):
         agents.run_search("NAS-Digits-Table-v0", "random", 8, run_dir="")
     assert os.listdir(tmp_path) == []
 
