@@ -166,7 +166,7 @@ def test_the_architectures_own_learning_rate_replaces_the_recipes(digits: ImageD
 
 
 def test_infinite_loss_is_a_diverged_child(digits: ImageData) -> None:
-    wild = replace(SMALL, learning_rate=1e30, batch_norm=False)
+    wild = replace(SMALL, learning_rate=1e6, batch_norm=False)
     with pytest.raises(ChildDiverged, match="loss is"):
         train_image_child(wild, digits, RECIPE, 0, "cpu")
 
@@ -194,8 +194,9 @@ def test_child_over_a_limit_is_refused_before_it_is_built(
 
 
 def test_memory_that_cannot_be_had_is_typed(digits: ImageData) -> None:
-    """A real allocation failure of torch's CPU allocator: 2^50 bytes of weights."""
-    huge = ConvArchitecture((Convolution(1, 1, 2**24), Convolution(1, 1, 2**24, inputs=(1,))))
+    """A real allocation failure of torch's CPU allocator: 4 * 10^14 bytes of weights."""
+    wide = 100_000
+    huge = ConvArchitecture((Convolution(1, 1, wide), Convolution(100, 100, wide, inputs=(1,))))
     with pytest.raises(ChildOutOfMemory):
         train_image_child(huge, digits, replace(RECIPE, max_memory_mb=None), 0, "cpu")
 

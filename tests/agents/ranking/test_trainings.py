@@ -110,6 +110,7 @@ def test_a_failed_child_is_kept_and_a_fault_of_the_machine_is_not(
     assert len(kept(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "scripts/rank_recipes.py", "--env", "NAS-Digits-v0", "--networks", "4"),
