@@ -73,7 +73,7 @@ def ensure_schema(connection: sqlite3.Connection, path: Path, timeout_s: float) 
     """
     _distrust(connection)
     # Look before switching the journal mode: a foreign database must stay as it is.
-    version = _version(connection, path)
+    version = _version_now(connection, path)
     for (complaint,) in connection.execute("PRAGMA integrity_check(1)"):
         if complaint != "ok":
             raise sqlite3.DatabaseError(f"malformed: {complaint}")
@@ -91,6 +91,16 @@ def _distrust(connection: sqlite3.Connection) -> None:
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
     # A text that is not UTF-8 is to be an error that names its row.
     connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+
+
+def _version_now(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version, all of it read at one instant: another process may be upgrading."""
+    connection.execute("BEGIN")
+    try:
+        return _version(connection, path)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

@@ -170,6 +170,28 @@ def test_a_row_of_version_1_that_cannot_be_right_is_refused(tmp_path: Path) -> N
     assert len(list(store.rows())) == 15
 
 
+def test_an_upgrade_by_another_process_while_the_version_is_read_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.sqlite"
+    shutil.copy(GOLDEN, path)
+    master = store_schema._master
+    calls: list[frozenset[tuple[str, str, str]]] = []
+
+    def interrupted(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+        found = master(connection)
+        on_disk = connection.execute("PRAGMA database_list").fetchone()[2]
+        if on_disk and not calls:
+            calls.append(found)
+            EvaluationStore(path).check()  # upgrades it
+        return found
+
+    monkeypatch.setattr(store_schema, "_master", interrupted)
+    with EvaluationStore(path) as store:
+        assert len(list(store.rows())) == 16
+    assert len(calls) == 1
+
+
 OPENER = """
 import sys
 from nas_env.evaluation.store import EvaluationStore
