@@ -16,22 +16,10 @@ from typing import get_args
 import pytest
 
 from nas_env.errors import ConfigurationError, StoreError, StoreVersionError
-from nas_env.evaluation.evaluation import FAILURES, Evaluation, Failure
-from nas_env.evaluation.store import EvaluationStore, ResultKey, open_store
+from nas_env.evaluation.evaluation import FAILURES, Failure
+from nas_env.evaluation.store import EvaluationStore, open_store
+from tests.evaluation.stored import FULL, KEY, key
 
-KEY = ResultKey('{"kind":"toy"}', "data", "recipe", 2**63 - 1)
-FULL = Evaluation(
-    architecture=KEY.architecture,
-    seed=KEY.seed,
-    metric_name="accuracy",
-    metric=0.1 + 0.2,
-    state="complete",
-    curve=(0.1, 1 / 3, 0.1 + 0.2),
-    parameters=4_201_630,
-    macs=4_300_000_000,
-    train_seconds=12.345678901234567,
-    numerics="bfloat16-channels_last",
-)
 FAILED = replace(
     FULL, metric=None, state="failed", failure="timeout", message="too slow", curve=(math.nan,)
 )
@@ -41,10 +29,6 @@ FAILED = replace(
 def store(tmp_path: Path) -> Iterator[EvaluationStore]:
     with EvaluationStore(tmp_path / "store.sqlite") as store:
         yield store
-
-
-def key(number: int) -> ResultKey:
-    return replace(KEY, seed=number)
 
 
 def test_everything_of_an_evaluation_survives(store: EvaluationStore) -> None:
@@ -283,138 +267,3 @@ def test_a_full_disk_is_a_clear_error_and_loses_nothing(store: EvaluationStore) 
     assert len(store) == len(finished) + 1, "the one that did not fit was kept beside the store"
     store.put(key(5000), FULL)
     assert all(item in store for item in finished)
-
-
-def test_a_store_locked_at_the_start_says_by_whom(store: EvaluationStore) -> None:
-    store.put(key(0), FULL)
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(store.path)], stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout is not None and holder.stdout.readline()
-    try:
-        pattern = rf"kept it locked.*locked by python[^ ]* \({holder.pid}\)"
-        with pytest.raises(StoreError, match=pattern if sys.platform == "linux" else "locked"):
-            EvaluationStore(store.path, timeout_s=0.1).check()
-        assert store.get(key(0)) is not None, "readers are not held up by a writer"
-    finally:
-        holder.kill()
-        holder.communicate()
-
-
-HOLDER = """
-import sqlite3, sys, time
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-time.sleep(3600)
-"""
-
-
-@pytest.fixture
-def locked(store: EvaluationStore) -> Iterator[sqlite3.Connection]:
-    """A store that another program keeps locked, opened by this one before."""
-    store.put(key(0), FULL)
-    other = sqlite3.connect(store.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    yield other
-    other.close()
-
-
-def pending(store: EvaluationStore) -> list[Path]:
-    return list(store.path.parent.glob("*.pending"))
-
-
-def test_a_child_trained_while_the_store_is_locked_is_kept_and_put_in_later(
-    store: EvaluationStore, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
-) -> None:
-    store.timeout_s = 0.1
-    assert store.put(key(1), FULL) == FULL
-    assert store.put(key(2), FULL) == FULL
-    assert len(pending(store)) == 2, "durable before anyone sees the reward"
-    assert caplog.text.count("kept it locked") == 1, "a notice a minute, not one a child"
-    locked.execute("ROLLBACK")
-    store.put(key(3), FULL)
-    assert [row.key.seed for row in store.rows()] == [0, 1, 2, 3]
-    assert not pending(store)
-
-
-def test_a_child_kept_by_a_search_that_was_killed_is_put_in_by_the_next(
-    store: EvaluationStore, locked: sqlite3.Connection
-) -> None:
-    store.timeout_s = 0.1
-    store.put(key(1), FULL)
-    locked.execute("ROLLBACK")
-    with EvaluationStore(store.path) as another:
-        assert another.get(key(1)) == replace(FULL, seed=1, cached=True)
-    assert not pending(store)
-
-
-def test_ctrl_c_while_a_store_is_locked_keeps_the_child(
-    store: EvaluationStore, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("nas_env.evaluation.store._wait", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        store.put(key(1), FULL)
-    monkeypatch.undo()
-    locked.execute("ROLLBACK")
-    assert EvaluationStore(store.path).get(key(1)) is not None
-
-
-def test_a_reader_waits_as_long_as_a_store_is_locked_and_says_so(
-    store: EvaluationStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.put(key(0), FULL)
-    tries = iter(["database is locked", "database is locked"])
-
-    def busy(connection: sqlite3.Connection, wanted: ResultKey) -> Evaluation | None:
-        for text in tries:
-            raise sqlite3.OperationalError(text)
-        return find(connection, wanted)
-
-    find, store.timeout_s = store._find, 0.0
-    monkeypatch.setattr(store, "_find", busy)
-    assert store.get(key(0)) is not None
-    assert caplog.text.count("Waiting.") == 1
-
-
-def test_a_damaged_file_of_a_kept_child_is_one_message(
-    store: EvaluationStore, locked: sqlite3.Connection
-) -> None:
-    store.timeout_s = 0.1
-    store.put(key(1), FULL)
-    locked.execute("ROLLBACK")
-    (path,) = pending(store)
-    path.write_text(path.read_text().replace("0.30000000000000004", "0.9"))
-    with pytest.raises(StoreError, match=r"pending.*is damaged. Delete it"):
-        EvaluationStore(store.path).check()
-    path.unlink()
-    assert len(EvaluationStore(store.path)) == 1
-
-
-@pytest.mark.parametrize("how", ["deleted", "replaced", "without its log"])
-def test_a_store_deleted_or_replaced_while_in_use_is_noticed(
-    store: EvaluationStore, tmp_path: Path, how: str
-) -> None:
-    store.put(key(0), FULL)
-    if how == "replaced":
-        with EvaluationStore(tmp_path / "other.sqlite") as other:
-            other.check()
-        (tmp_path / "other.sqlite").replace(store.path)
-    else:
-        (store.path if how == "deleted" else store.path.with_name("store.sqlite-wal")).unlink()
-    what = "deleted" if how == "without its log" else how
-    for _ in range(2):
-        with pytest.raises(StoreError, match=rf"was {what} while.*start again"):
-            store.put(key(1), FULL)
-        with pytest.raises(StoreError, match=rf"was {what} while"):
-            store.get(key(1))
-    store.close()
-    for rest in tmp_path.glob("store.sqlite-*[lm]"):
-        rest.unlink()
-    again = EvaluationStore(store.path)
-    assert again.get(key(1)) == replace(FULL, seed=1, cached=True), (
-        "the child just trained is not lost"
-    )

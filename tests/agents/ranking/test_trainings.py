@@ -65,6 +65,7 @@ def test_a_training_is_that_of_the_task_with_the_recorded_seed(tmp_path: Path) -
     assert lines[1]["macs"] < lines[0]["macs"] / 4
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_more_can_be_added(tmp_path: Path) -> None:
     train(plan(1, repeats=1), Ledger(tmp_path, ABOUT), "accuracy", 1)
     before = (tmp_path / FILE).read_text()
@@ -76,6 +77,7 @@ def test_what_is_done_is_not_done_again_and_more_can_be_added(tmp_path: Path) ->
     assert (tmp_path / FILE).read_text() == after
 
 
+@pytest.mark.slow
 def test_a_line_cut_short_costs_that_training_only(tmp_path: Path) -> None:
     train(plan(1, repeats=1), Ledger(tmp_path, ABOUT), "accuracy", 1)
     path = tmp_path / FILE
@@ -95,6 +97,7 @@ def test_a_folder_of_other_data_is_refused(tmp_path: Path) -> None:
         Ledger(tmp_path, {**ABOUT, "data": "other"})
 
 
+@pytest.mark.slow
 def test_a_failed_child_is_kept_and_a_fault_of_the_machine_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
