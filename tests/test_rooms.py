@@ -302,3 +302,14 @@ def test_files_stay_small_enough_to_hold_in_the_head() -> None:
         if (n := len(p.read_text().splitlines())) > 400
     }
     assert long == {}
+
+
+def test_functions_stay_small_enough_to_hold_in_the_head() -> None:
+    long = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": n
+        for path in source_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (n := (node.end_lineno or node.lineno) - node.lineno + 1) > 60
+    }
+    assert long == {}

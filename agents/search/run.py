@@ -1,6 +1,7 @@
 """``agents.run_search``: the search as a function."""
 
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -71,27 +72,17 @@ def run_search(  # the contract's signature; everything optional has a name
         RunFolderError: the folder holds another run, or cannot be written.
         CheckpointError: the checkpoint to resume from is damaged.
     """
+    budget = {"children": children, "hours": hours, "children_per_update": children_per_update}
     stored = RunFolder(run_dir).read_config(resume=True) if resume and run_dir is not None else {}
     settings_for(agent, find_preset(preset, "other"), agent_options, stored)  # before all is made
     made, family = _opened(env, preset, children_per_update, run_dir, stored)
-    chosen = find_preset(preset, family)
-    try:
-        settings = search_settings(
-            chosen,
-            stored,
-            children=children,
-            hours=hours,
-            children_per_update=children_per_update,
-            seed=seed,
-            schedule=schedule or depth_schedule(chosen, made, stored),
-            resume=resume,
-            progress=progress,
-        )
+    with nullcontext() if made is env else closing(made):
+        chosen = find_preset(preset, family)
         own = settings_for(agent, chosen, agent_options, stored)
+        depth = schedule or depth_schedule(chosen, made, stored)
+        how = {"seed": seed, "schedule": depth, "resume": resume, "progress": progress}
+        settings = search_settings(chosen, stored, **budget, **how)
         return Search(made, agent, settings, run_dir, own).run()
-    finally:
-        if made is not env:
-            made.close()
 
 
 def _opened(
