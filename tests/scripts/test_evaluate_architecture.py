@@ -1,22 +1,20 @@
 """The command line for one architecture: figures for a good file, one line for a bad one."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import nas_env
+from agents.commands.evaluate import main
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
+from tests.faults.outcome import Outcome, call, spawn
 
-ROOT = Path(__file__).parents[2]
 SMALL = ConvArchitecture((Convolution(3, 3, 8),))
 
 
-def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, ROOT / "scripts" / "evaluate_architecture.py", *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True)
+def run(*arguments: object) -> Outcome:
+    return call(main, *arguments)
 
 
 @pytest.fixture
@@ -32,16 +30,16 @@ def test_it_prints_what_a_search_would_measure_and_finds_it_in_the_store(
 ) -> None:
     store = tmp_path / "store.sqlite"
     arguments = (small, "--dataset", "digits", "--seed", 3, "--store", store)
-    first = run(*arguments, "--executor", "process")
-    assert (first.returncode, first.stderr) == (0, "")
+    first = spawn("scripts/evaluate_architecture.py", *arguments, "--executor", "process")
+    assert (first.status, first.error) == (0, "")
     again = run(*arguments)
     evaluation = nas_env.evaluate(SMALL, "digits", seed=3)
-    assert f"accuracy     {evaluation.metric:.4f} (validation)" in first.stdout
-    assert f"parameters   {evaluation.parameters:,}" in first.stdout
-    assert str(evaluation.seed) in first.stdout
-    assert "(cached)" not in first.stdout
-    assert "(cached)" in again.stdout
-    assert first.stdout.splitlines()[0] == again.stdout.splitlines()[0]
+    assert f"accuracy     {evaluation.metric:.4f} (validation)" in first.output
+    assert f"parameters   {evaluation.parameters:,}" in first.output
+    assert str(evaluation.seed) in first.output
+    assert "(cached)" not in first.output
+    assert "(cached)" in again.output
+    assert first.output.splitlines()[0] == again.output.splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -60,18 +58,18 @@ def test_a_bad_file_is_one_line_and_a_failing_exit(
     if content is not None:
         path.write_text(content)
     result = run(path)
-    assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: ")
-    assert message in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert (result.status, result.output) == (2, "")
+    assert result.error.startswith("error: ")
+    assert message in result.error
+    assert len(result.error.splitlines()) == 1
 
 
 def test_a_recipe_is_a_name_or_a_json_object_as_in_a_search(small: Path) -> None:
     recipe = {"name": "quick", "epochs": 1, "reward_epochs": 1, "train_images": 64}
     result = run(small, "--dataset", "digits", "--recipe", json.dumps(recipe))
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.status, result.error) == (0, "")
     evaluation = nas_env.evaluate(SMALL, "digits", recipe)
-    assert f"accuracy     {evaluation.metric:.4f} (validation)" in result.stdout
+    assert f"accuracy     {evaluation.metric:.4f} (validation)" in result.output
 
 
 @pytest.mark.parametrize(
@@ -87,23 +85,26 @@ def test_a_wrong_option_is_one_line_and_a_failing_exit(
     small: Path, arguments: tuple[str, str], message: str
 ) -> None:
     result = run(small, "--dataset", "digits", *arguments)
-    assert (result.returncode, result.stdout) == (2, "")
-    assert message in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert (result.status, result.output) == (2, "")
+    assert message in result.error
+    assert len(result.error.splitlines()) == 1
 
 
-def test_a_missing_data_set_is_one_line_and_a_failing_exit(small: Path, tmp_path: Path) -> None:
-    result = run(small, "--dataset", tmp_path / "nowhere")
-    assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert "nowhere" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+def test_a_missing_data_set_is_one_line_and_a_failing_exit_of_the_script(
+    small: Path, tmp_path: Path
+) -> None:
+    script = "scripts/evaluate_architecture.py"
+    result = spawn(script, small, "--dataset", tmp_path / "nowhere")
+    assert result.status == 2
+    assert result.error.startswith("error: ")
+    assert "nowhere" in result.error
+    assert len(result.error.splitlines()) == 1
 
 
 def test_a_store_that_is_no_database_is_one_line_and_a_failing_exit(
     small: Path, tmp_path: Path
 ) -> None:
     result = run(small, "--dataset", "digits", "--store", small)
-    assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert "not an SQLite database" in result.stderr
+    assert result.status == 2
+    assert result.error.startswith("error: ")
+    assert "not an SQLite database" in result.error

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import pytest
 import agents
 import nas_env
 from agents.agent import Agent, Problem
+from agents.command import run_command
 from agents.random_search import RandomSearchAgent
 from nas_env.errors import ConfigurationError, InvalidDatasetError
 from nas_env.space.conv_architecture import ConvArchitecture
 from scripts.examples.own_search_space import table_lookup
+from tests.faults.outcome import Outcome, call
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "scripts" / "examples").glob("*.py"))
@@ -26,6 +30,18 @@ def run(name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     path = ROOT / "scripts" / "examples" / f"{name}.py"
     command = [sys.executable, "-W", "error::UserWarning", str(path), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def call_example(name: str, *arguments: object) -> Outcome:
+    """In this process; ``run`` is the way of a user, who starts one."""
+    example = import_module(f"scripts.examples.{name}")
+
+    def command(words: Sequence[str]) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [f"{name}.py", *words])
+            return run_command(example.main)
+
+    return call(command, *arguments)
 
 
 def test_own_agent_beats_random_search() -> None:
@@ -59,19 +75,21 @@ def test_examples_refuse_what_they_do_not_know(tmp_path: Path) -> None:
         ("sb3_side_by_side", "--env", "CartPole-v1"),
         ("own_agent", "--nonsense", "1"),
     ):
-        done = run(name, *arguments)
-        assert done.returncode != 0
-        assert "Traceback" not in done.stderr
-        assert str(arguments[-1]) in done.stderr or "--nonsense" in done.stderr
+        done = call_example(name, *arguments)
+        assert done.status != 0
+        assert "Traceback" not in done.error
+        assert str(arguments[-1]) in done.error or "--nonsense" in done.error
 
 
 @pytest.mark.parametrize("algorithm", ["maskable_ppo", "ppo"])
 def test_plain_sb3_plays_whole_batches_of_valid_tokens(algorithm: str) -> None:
-    done = run("sb3_side_by_side", "--env", "NAS-Digits-Table-v0", "--algorithm", algorithm)
-    assert done.returncode == 0, done.stderr
-    children = re.findall(r"child (\d+): accuracy ([\d.]+), reward", done.stdout)
+    done = call_example(
+        "sb3_side_by_side", "--env", "NAS-Digits-Table-v0", "--algorithm", algorithm
+    )
+    assert done.status == 0, done.error
+    children = re.findall(r"child (\d+): accuracy ([\d.]+), reward", done.output)
     assert [int(number) for number, _ in children] == list(range(1, 9))
-    best, architecture = re.findall(r"best: child (\d+)\n(.*)", done.stdout)[0]
+    best, architecture = re.findall(r"best: child (\d+)\n(.*)", done.output)[0]
     assert float(children[int(best) - 1][1]) == max(float(accuracy) for _, accuracy in children)
     assert isinstance(nas_env.architecture_from_json(json.loads(architecture)), ConvArchitecture)
 
@@ -103,9 +121,9 @@ def test_own_text_is_trained_on() -> None:
 
 @pytest.mark.parametrize("name", ["own_images", "own_text"])
 def test_a_folder_that_is_not_there_is_one_line(name: str, tmp_path: Path) -> None:
-    done = run(name, tmp_path / "nowhere")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and "nowhere" in done.stderr
+    done = call_example(name, tmp_path / "nowhere")
+    assert done.status == 2
+    assert done.error.startswith("error: ") and "nowhere" in done.error
 
 
 def test_every_example_explains_itself() -> None:

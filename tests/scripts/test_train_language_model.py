@@ -1,13 +1,11 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from agents.commands.language_model import main
 from nas_env.space.published import NAS_CELL
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "train_language_model.py"
+from tests.faults.outcome import Outcome, call, spawn
 
 
 @pytest.fixture
@@ -18,9 +16,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+def run(*arguments: str) -> Outcome:
+    return call(main, *arguments)
 
 
 def test_the_test_text_is_not_read_unless_it_is_asked_for(folder: Path) -> None:
@@ -28,10 +25,10 @@ def test_the_test_text_is_not_read_unless_it_is_asked_for(folder: Path) -> None:
         text.write_bytes(b"\xff\xfe no text")
     shared = ["--dataset", str(folder), "--device", "cpu", "--epochs", "1", "--recipe", "quick"]
     done = run(*shared)
-    assert done.returncode == 0, done.stderr
-    assert "test" not in done.stdout
+    assert done.status == 0, done.error
+    assert "test" not in done.output
     asked = run(*shared, "--test")
-    assert asked.returncode == 2 and "test.txt" in asked.stderr
+    assert asked.status == 2 and "test.txt" in asked.error
 
 
 def test_prints_every_epoch_and_tests_once_at_the_end(folder: Path) -> None:
@@ -39,8 +36,8 @@ def test_prints_every_epoch_and_tests_once_at_the_end(folder: Path) -> None:
     shared = ["--dataset", str(folder), "--device", "cpu", "--epochs", "2"]
     shared += ["--recipe", '{"name": "zaremba_small", "numerics": "float32"}']
     done = run("--cell", cell, "--same-parameters-as", "lstm", "--test", *shared)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    assert done.status == 0, done.error
+    lines = done.output.splitlines()
     assert "float32" in lines[0]
     assert [line.split()[:2] for line in lines[1:3]] == [["epoch", "1"], ["epoch", "2"]]
     assert sum("test perplexity" in line for line in lines) == 1
@@ -50,7 +47,7 @@ def test_prints_every_epoch_and_tests_once_at_the_end(folder: Path) -> None:
 
 
 def test_an_unknown_cell_is_one_line_and_status_2() -> None:
-    done = run("--cell", "lstn")
-    assert done.returncode == 2
-    assert "Unknown cell 'lstn'. Cells: lstm, gru, nas_cell" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = spawn("scripts/train_language_model.py", "--cell", "lstn")
+    assert done.status == 2
+    assert "Unknown cell 'lstn'. Cells: lstm, gru, nas_cell" in done.error
+    assert "Traceback" not in done.error
