@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Job, MetricFunction
 from nas_env.evaluation.failures import real_number, run_safely
-from nas_env.evaluation.seeding import architecture_key, child_seed, digest
+from nas_env.evaluation.seeding import CALLABLE, architecture_key, child_seed, digest
 from nas_env.space.layout import Architecture
 
 
@@ -34,7 +34,7 @@ class CallableTask:
 
     def key(self) -> tuple[str, str]:
         """Digests made of the name."""
-        return "callable", digest(["callable", self.name])
+        return CALLABLE, digest([CALLABLE, self.name])
 
     def prepare(self) -> None:
         """Nothing to load."""

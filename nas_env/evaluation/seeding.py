@@ -6,6 +6,9 @@ from typing import Any
 
 from nas_env.space.layout import Architecture
 
+CALLABLE = "callable"
+"""The data-set digest of what a user's own function measures."""
+
 
 def compact_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal strings."""

@@ -1,7 +1,8 @@
 """Rows of the result store: how an evaluation is written, and what a row must be to be believed.
 
 Each row carries a digest of all its values. A row whose digest is another, or whose values no
-evaluation can have, is an error that names it: never a result.
+evaluation can have, is an error that names it: never a result. A digest finds damage. It has no
+secret, so it cannot tell a row that someone has made up with care from one that was measured.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from typing import Any
 
 from nas_env.errors import StoreError
 from nas_env.evaluation.evaluation import FAILURES, Evaluation
+from nas_env.evaluation.seeding import CALLABLE
 
 MEASURED = tuple(
     field.name
@@ -24,6 +26,13 @@ MEASURED = tuple(
 )
 COLUMNS = ("architecture", "dataset", "recipe", "seed", *MEASURED, "created", "hostname")
 """Of a row, in the order of its digest, which comes after them."""
+_RANGES = {
+    "accuracy": (0.0, 1.0),
+    "perplexity": (1.0, math.inf),  # e to the power of a mean that is not negative
+    "metric": (-math.inf, math.inf),
+}
+_LATEST = 1e11
+"""Seconds: three thousand years; no clock and no training come to that."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,19 @@ def wrong_with(row: Sequence[Any]) -> str:
     complete = values["state"] == "complete"
     if complete != (values["metric"] is not None) or complete != (values["failure"] == ""):
         return "its state, metric and failure do not go together"
+    if complete and values["dataset"] != CALLABLE:
+        return _wrong_with_metric(values["metric_name"], values["metric"], values["curve"])
+    return ""
+
+
+def _wrong_with_metric(name: str, metric: float, curve: str) -> str:
+    """Why no training of a child can have measured it; a user's function measures what it likes."""
+    least, most = _RANGES[name]
+    if not least <= metric <= most:
+        return f"its {name} is {metric!r}, not from {least:g} to {most:g}"
+    known = [entry for entry in json.loads(curve) if not math.isnan(entry)]
+    if known and not min(known) <= metric <= max(known):
+        return f"its {name} is {metric!r}, outside its curve"
     return ""
 
 
@@ -119,8 +141,15 @@ def _text(value: object) -> bool:
     return type(value) is str
 
 
-def _name(value: object) -> bool:
-    return type(value) is str and value != ""
+def _object(value: object) -> bool:
+    try:
+        return isinstance(value, str) and type(json.loads(value)) is dict
+    except (ValueError, RecursionError):
+        return False
+
+
+def _word(value: object) -> bool:
+    return type(value) is str and value.isprintable()
 
 
 def _count(value: object) -> bool:
@@ -129,6 +158,10 @@ def _count(value: object) -> bool:
 
 def _finite(value: object) -> bool:
     return type(value) is float and math.isfinite(value)
+
+
+def _seconds(value: object) -> bool:
+    return type(value) is float and 0 <= value < _LATEST
 
 
 def _curve(value: object) -> bool:
@@ -140,11 +173,11 @@ def _curve(value: object) -> bool:
 
 
 _ALLOWED: dict[str, Callable[[Any], bool]] = {
-    "architecture": _name,
+    "architecture": _object,
     "dataset": _text,
     "recipe": _text,
     "seed": _count,
-    "metric_name": _name,
+    "metric_name": lambda value: value in _RANGES,
     "metric": lambda value: value is None or _finite(value),
     "state": lambda value: value in ("complete", "failed"),
     "failure": lambda value: value in ("", *FAILURES),
@@ -152,8 +185,8 @@ _ALLOWED: dict[str, Callable[[Any], bool]] = {
     "curve": _curve,
     "parameters": _count,
     "macs": _count,
-    "train_seconds": lambda value: _finite(value) and value >= 0,
-    "numerics": _text,
-    "created": _finite,
+    "train_seconds": _seconds,
+    "numerics": _word,
+    "created": _seconds,
     "hostname": _text,
 }

@@ -58,7 +58,7 @@ def test_every_part_of_the_key_tells_results_apart(store: EvaluationStore) -> No
 
 def test_first_writer_wins_and_the_second_gets_the_first_result(store: EvaluationStore) -> None:
     store.put(KEY, FULL)
-    returned = store.put(KEY, replace(FULL, metric=0.9))
+    returned = store.put(KEY, replace(FULL, metric=0.2))
     assert (returned.metric, returned.cached) == (FULL.metric, True)
     assert len(store) == 1
 

@@ -73,23 +73,10 @@ def test_a_value_that_is_not_the_one_written_is_an_error_that_names_the_row(
             store.put(KEY, FULL)
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        *(("metric", "abc"), ("metric", float("inf")), ("metric", b"x"), ("seed", -1)),
-        *(("curve", "7"), ("curve", "["), ("curve", '["x"]'), ("curve", "[" * 10000)),
-        *(("parameters", -1), ("macs", "many"), ("train_seconds", float("inf"))),
-        *(("created", "now"), ("hostname", b"\xff"), ("failure", "tired")),
-    ],
-)
-def test_a_hand_made_row_with_values_that_cannot_be_is_refused(
-    store: EvaluationStore, column: str, value: object
-) -> None:
-    """Also if whoever made it has computed the digest."""
+def put_by_hand(store: EvaluationStore, **changes: object) -> None:
+    """A row as ``FULL`` but for the changes, by someone who has computed the digest."""
     values = dict(zip(store_rows.COLUMNS, store_rows.to_row(KEY, FULL)[:-1], strict=True))
-    values |= {"architecture": "{}", column: value}
-    if column == "failure":
-        values |= {"state": "failed", "metric": None}
+    values |= {"architecture": "{}"} | changes
     shown = [repr(one) if isinstance(one, bytes) else one for one in values.values()]
     row = (*values.values(), store_rows.digest_of(shown))
     columns = ", ".join((*store_rows.COLUMNS, "digest"))
@@ -98,8 +85,56 @@ def test_a_hand_made_row_with_values_that_cannot_be_is_refused(
     connection.execute(f"INSERT INTO evaluations ({columns}) VALUES ({marks})", row)
     connection.commit()
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("metric", "abc"), ("metric", float("inf")), ("metric", b"x"), ("seed", -1)),
+        *(("curve", "7"), ("curve", "["), ("curve", '["x"]'), ("curve", "[" * 10000)),
+        *(("parameters", -1), ("macs", "many"), ("train_seconds", float("inf"))),
+        *(("created", "now"), ("hostname", b"\xff"), ("failure", "tired")),
+        *(("architecture", "small"), ("architecture", "[1]"), ("architecture", "[" * 10000)),
+        *(("metric_name", "f1"), ("numerics", "a\nb"), ("created", 1e308), ("created", -1.0)),
+        ("train_seconds", 9e18),
+    ],
+)
+def test_a_hand_made_row_with_values_that_cannot_be_is_refused(
+    store: EvaluationStore, column: str, value: object
+) -> None:
+    """Also if whoever made it has computed the digest."""
+    failed = {"state": "failed", "metric": None} if column == "failure" else {}
+    put_by_hand(store, **{column: value, **failed})
     with pytest.raises(StoreError, match=rf"Row 2 .* is damaged: its {column} is "):
         list(store.rows())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metric": 1.01}, "its accuracy is 1.01, not from 0 to 1"),
+        ({"metric": -0.01}, "its accuracy is -0.01, not from 0 to 1"),
+        ({"metric": 0.5, "curve": "[0.6, 0.7]"}, "its accuracy is 0.5, outside its curve"),
+        ({"metric": 0.8, "curve": "[0.6, 0.7]"}, "its accuracy is 0.8, outside its curve"),
+        (
+            {"metric_name": "perplexity", "metric": 0.99},
+            "its perplexity is 0.99, not from 1 to inf",
+        ),
+    ],
+)
+def test_a_hand_made_row_whose_values_contradict_each_other_is_refused(
+    store: EvaluationStore, changes: dict[str, object], message: str
+) -> None:
+    put_by_hand(store, **changes)
+    with pytest.raises(StoreError, match=rf"Row 2 .* is damaged: {message}"):
+        list(store.rows())
+
+
+def test_a_users_function_may_measure_an_accuracy_in_percent(store: EvaluationStore) -> None:
+    key = ResultKey(KEY.architecture, "callable", "mine", 7)
+    store.put(key, replace(FULL, metric=93.5, curve=()))
+    found = store.get(key)
+    assert found is not None and found.metric == 93.5
 
 
 def test_a_hand_made_row_without_a_digest_is_not_let_in(store: EvaluationStore) -> None:
@@ -237,7 +272,7 @@ def test_a_new_store_and_an_upgraded_one_are_the_same() -> None:
 
 def test_a_metric_of_minus_zero_is_not_taken_for_damage(store: EvaluationStore) -> None:
     key = replace(KEY, seed=8)
-    store.put(key, replace(FULL, metric=-0.0))
+    store.put(key, replace(FULL, metric=-0.0, curve=()))
     found = store.get(key)
     assert found is not None
     assert found.metric == 0.0
