@@ -21,6 +21,7 @@ TINY = {
 }
 
 
+@pytest.mark.slow
 def test_a_build_resumes_and_holds_what_evaluate_measures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,7 @@ def test_the_first_training_of_every_network_comes_before_any_second() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_training_is_that_of_the_task_with_the_recorded_seed(tmp_path: Path) -> None:
     one = plan(1, (NARROW,), 1)
     train(one, Ledger(tmp_path, ABOUT), "accuracy", 1)
