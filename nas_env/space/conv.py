@@ -18,11 +18,10 @@ from nas_env.space.conv_architecture import ConvArchitecture, Convolution, Layer
 from nas_env.space.layered import (
     BlockSize,
     Depth,
-    FilterCounts,
     LayeredSpace,
-    Options,
     Places,
     Sides,
+    convolution_fields,
 )
 
 
@@ -60,17 +59,12 @@ class ConvSpace(LayeredSpace):
         block_size: int = 1,
         pool_after: Sequence[int] = (),
     ) -> None:
-        sizes = checked("filter_sizes", filter_sizes, Sides)
         self._strides = checked("strides", strides, Sides)
         checked("block_size", block_size, BlockSize)
         self.block_size = block_size
         self.pool_after = tuple(sorted(checked("pool_after", pool_after, Places)))
-        depth = Depth(num_layers, max_layers, min_layers)
-        fields: list[tuple[str, Options]] = [("filter_height", sizes), ("filter_width", sizes)]
-        if len(self._strides) > 1:
-            fields += [("stride_height", self._strides), ("stride_width", self._strides)]
-        fields.append(("filters", checked("filters", filters, FilterCounts)))
-        super().__init__((), fields, depth, skip_connections)
+        fields = convolution_fields(filter_sizes, self._strides, filters)
+        super().__init__((), fields, Depth(num_layers, max_layers, min_layers), skip_connections)
 
     def _layer_choices(self) -> int:
         choices = 1

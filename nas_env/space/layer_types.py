@@ -25,12 +25,12 @@ from nas_env.space.conv_architecture import (
 )
 from nas_env.space.layered import (
     Depth,
-    FilterCounts,
     LayeredSpace,
     Odd,
     Options,
     Rates,
     Sides,
+    convolution_fields,
 )
 from nas_env.space.layout import Option
 
@@ -91,17 +91,10 @@ class LayerTypesSpace(LayeredSpace):
         epsilons: Sequence[float] = (1e-5, 1e-3),
         learning_rates: Sequence[float] = (0.025, 0.05, 0.1, 0.2),
     ) -> None:
-        sizes = checked("filter_sizes", filter_sizes, Sides)
         self._strides = checked("strides", strides, Sides)
-        stride_fields: list[tuple[str, Options, tuple[int, ...]]] = [
-            ("stride_height", self._strides, (_CONVOLUTION,)),
-            ("stride_width", self._strides, (_CONVOLUTION,)),
-        ]
+        of_convolutions = convolution_fields(filter_sizes, self._strides, filters)
         fields: list[tuple[str, Options, tuple[int, ...]]] = [
-            ("filter_height", sizes, (_CONVOLUTION,)),
-            ("filter_width", sizes, (_CONVOLUTION,)),
-            *(stride_fields if len(self._strides) > 1 else []),
-            ("filters", checked("filters", filters, FilterCounts), (_CONVOLUTION,)),
+            *((name, options, (_CONVOLUTION,)) for name, options in of_convolutions),
             ("pool_size", checked("pool_sizes", pool_sizes, Sides), _POOLINGS),
             ("pool_stride", checked("pool_strides", pool_strides, Sides), _POOLINGS),
             ("window", checked("windows", windows, Odd), (_CONTRAST,)),

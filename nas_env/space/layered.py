@@ -72,6 +72,21 @@ class Depth:
         require(inside, "num_layers", self.num_layers, ends)
 
 
+def convolution_fields(
+    filter_sizes: Sequence[int], strides: tuple[int, ...], filters: Sequence[int]
+) -> list[tuple[str, Options]]:
+    """(name, options) of a convolution's choices; of strides only where there is a choice.
+
+    Raises:
+        ConfigurationError: sizes or numbers of filters that nothing can be chosen from.
+    """
+    sizes = checked("filter_sizes", filter_sizes, Sides)
+    fields: list[tuple[str, Options]] = [("filter_height", sizes), ("filter_width", sizes)]
+    if len(strides) > 1:
+        fields += [("stride_height", strides), ("stride_width", strides)]
+    return [*fields, ("filters", checked("filters", filters, FilterCounts))]
+
+
 class LayeredSpace(SearchSpace[ConvArchitecture]):
     """A space whose tokens are: network options, then for each layer its options and skips.
 
