@@ -96,7 +96,7 @@ def test_python_blocks_run_in_order_on_each_page(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("ran ") == len(programs)

@@ -159,7 +159,7 @@ def test_a_store_makes_a_child_known_to_the_next_environment(tmp_path: Path) -> 
 
 
 def run_alone(program: str) -> None:
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=600)
 
 
 @pytest.mark.slow

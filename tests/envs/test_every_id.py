@@ -133,7 +133,7 @@ def test_copies_play_on_alone(env_id: str, clone: Any) -> None:
 
 
 def run_alone(program: str) -> None:
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=600)
 
 
 def test_constructing_resetting_and_callable_children_import_no_torch() -> None:

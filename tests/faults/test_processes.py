@@ -46,7 +46,7 @@ def together(flags: list[str], count: int, rng: random.Random) -> list[Outcome]:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=120) for process in processes]
+    said = [process.communicate(timeout=600) for process in processes]
     return [
         Outcome(process.returncode, output, error)
         for process, (output, error) in zip(processes, said, strict=True)

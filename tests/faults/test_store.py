@@ -25,7 +25,7 @@ from tests.faults.damage import cases, damage
 
 pytestmark = pytest.mark.slow
 GOLDEN = Path(__file__).parents[1] / "golden" / "store.db"
-HANGS_S = 60
+HANGS_S = 300
 
 Results = dict[ResultKey, Evaluation]
 

@@ -122,7 +122,7 @@ def test_wandb_sync_uploads_the_whole_of_a_resumed_search(tmp_path: Path) -> Non
     with WandbStub() as stub:
         env_of_user = {**os.environ, "WANDB_BASE_URL": stub.url, "WANDB_API_KEY": KEY}
         command = [str(Path(sys.executable).with_name("wandb")), "sync", str(newest)]
-        subprocess.run(command, env=env_of_user, check=True, capture_output=True, timeout=120)
+        subprocess.run(command, env=env_of_user, check=True, capture_output=True, timeout=600)
     (run,) = stub.runs.values()
     assert [row["children"] for row in run.history] == [8, 16, 24, 32]
     assert run.exit_code == 0

@@ -84,7 +84,7 @@ def logged(run: Path) -> tuple[list[dict[str, Any]], list[Any]]:
     return rows, found
 
 
-def finished_records(file: Path, longest_s: float = 120.0) -> list[Any]:
+def finished_records(file: Path, longest_s: float = 600.0) -> list[Any]:
     """All records, once the last is there: wandb's service writes on after ``finish``."""
     end = time.monotonic() + longest_s
     while True:

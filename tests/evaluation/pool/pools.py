@@ -41,7 +41,7 @@ def run(pool: ProcessExecutor, *units: int) -> dict[int, Evaluation]:
     return results
 
 
-def gone(pid: int, within_s: float = 120.0) -> bool:
+def gone(pid: int, within_s: float = 300.0) -> bool:
     """Whether the process ends in time; a zombie has ended."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -54,7 +54,7 @@ def gone(pid: int, within_s: float = 120.0) -> bool:
     return False
 
 
-def wait_for(path: Path, within_s: float = 120.0) -> str:
+def wait_for(path: Path, within_s: float = 300.0) -> str:
     deadline = time.monotonic() + within_s
     while not (path.exists() and path.read_text()):
         assert time.monotonic() < deadline, f"{path.name} did not appear"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nas_env.evaluation.pool.process_pool import WorkerLimits
-from tests.evaluation.pool.pools import MakePool, gone, run, wait_for
+from tests.evaluation.pool.pools import JumpingClock, MakePool, gone, run, wait_for
 
 
 def test_an_evaluator_that_forks_answers_once(make_pool: MakePool, tmp_path: Path) -> None:
@@ -112,21 +112,28 @@ def test_an_idle_worker_that_died_behind_its_forks_back_is_replaced(make_pool: M
 
 @pytest.mark.parametrize("how", ["fork", "program"])
 def test_what_a_timed_out_child_started_is_killed_with_it(
-    make_pool: MakePool, tmp_path: Path, how: str
+    make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    started = tmp_path / "started"
+
     def function(architecture: Any, seed: int) -> float:
         if how == "program":
             pid = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"]).pid
         else:
             pid = os.fork()
         if pid:
-            (tmp_path / "started").write_text(str(pid))
+            started.write_text(str(pid))
         time.sleep(3600)
         return 0.0
 
-    limits = WorkerLimits(time_limit_s=1.0, grace_s=0.0)
+    # The hour passes once the other process is there, however long a busy machine takes for it.
+    JumpingClock(monkeypatch).ahead = lambda: (
+        3600.0 * (started.exists() and started.read_text() != "")
+    )
+    monkeypatch.setattr("nas_env.evaluation.pool.process_pool._ASLEEP_S", 1e9)
+    limits = WorkerLimits(time_limit_s=600.0, grace_s=0.0)
     assert run(make_pool(function, 1, limits), 1)[1].failure == "timeout"
-    assert gone(int(wait_for(tmp_path / "started")))
+    assert gone(int(wait_for(started)))
 
 
 def test_what_a_finished_child_left_running_ends_with_the_pool(

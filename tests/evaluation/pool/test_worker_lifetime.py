@@ -100,7 +100,7 @@ def alive(pids: set[int]) -> set[int]:
     }
 
 
-def assert_gone(pids: set[int], within_s: float = 120.0) -> None:
+def assert_gone(pids: set[int], within_s: float = 300.0) -> None:
     deadline = time.monotonic() + within_s
     while alive(pids):
         assert time.monotonic() < deadline, f"still running: {alive(pids)}"
@@ -152,7 +152,7 @@ def test_a_worker_that_cannot_look_around_dies_with_its_parent(
     os.kill(script.pid, signal.SIGKILL)
     script.communicate(timeout=300)
     try:
-        assert_gone(pids, within_s=30.0)
+        assert_gone(pids)
     finally:
         for pid in alive(pids):
             os.kill(pid, signal.SIGKILL)
