@@ -16,19 +16,14 @@ import gymnasium as gym
 import numpy as np
 
 from agents.search.environment import find_spec
-from nas_env.checks import require
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.task_env import TaskEnv
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.seeding import compact_json
-from nas_env.space.conv_architecture import ConvArchitecture, Convolution
-from nas_env.space.layout import Architecture
 from nas_env.tasks.child_task import ChildTask
 from nas_env.training.recipe_choice import recipe_from_text
 
 NOT_OF_A_METRIC = ("name", "time_limit_s")
-WIDTH = "width"
-"""Field of a recipe on this command line: the share of each layer's filters that is trained."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +33,16 @@ class Candidate:
     Attributes:
         given: as the user wrote it.
         task: trains with it, without a limit of time.
-        width: share of the filters of each convolution that a child gets.
     """
 
     given: str
     task: ChildTask[Any, Any, Any]
-    width: float = 1.0
 
     @cached_property
     def stated(self) -> dict[str, Any]:
         """What differs from the defaults of the recipe's class: its identity."""
         recipe = self.task.recipe
-        stated = {WIDTH: self.width} if self.width != 1.0 else {}
+        stated = {}
         values = asdict(recipe)
         for field in fields(recipe):
             default = field.default
@@ -62,7 +55,7 @@ class Candidate:
     @property
     def full(self) -> dict[str, Any]:
         """Every setting."""
-        return {**asdict(self.task.recipe), WIDTH: self.width}
+        return asdict(self.task.recipe)
 
     @cached_property
     def key(self) -> str:
@@ -74,33 +67,10 @@ class Candidate:
         stated = {name: value for name, value in self.stated.items() if name != "numerics"}
         return int(digest([list(network), stated, repeat]), 16) >> 1
 
-    def child(self, architecture: Architecture) -> Architecture:
-        """What is trained in the place of ``architecture``."""
-        return architecture if self.width == 1.0 else narrower(architecture, self.width)
-
 
 def digest(value: Any) -> str:
     """16 hex digits of the SHA-256 of a JSON-able value."""
     return hashlib.sha256(compact_json(value).encode()).hexdigest()[:16]
-
-
-def narrower(architecture: Architecture, width: float) -> ConvArchitecture:
-    """The same network with ``width`` of the filters of every convolution, at least one.
-
-    Raises:
-        ConfigurationError: not a convolutional network.
-    """
-    if not isinstance(architecture, ConvArchitecture):
-        raise ConfigurationError(
-            f"{WIDTH} is {width}; a {type(architecture).__name__} has no filters. Use hidden_size."
-        )
-    layers = tuple(
-        replace(layer, filters=max(1, round(width * layer.filters)))
-        if isinstance(layer, Convolution)
-        else layer
-        for layer in architecture.layers
-    )
-    return replace(architecture, layers=layers)
 
 
 def settings_of(env: str, arguments: Mapping[str, Any]) -> ChildSettings:
@@ -132,15 +102,12 @@ def candidate(text: str, settings: ChildSettings, numerics: str | None = None) -
     """
     read = recipe_from_text(text)
     changes: dict[str, Any] = {"name": read} if isinstance(read, str) else dict(read)
-    width = changes.pop(WIDTH, 1.0)
-    share = isinstance(width, int | float) and 0 < width <= 1
-    require(share, WIDTH, width, "a share above 0 and at most 1")
     if numerics is not None:
         changes.setdefault("numerics", numerics)
     changes["time_limit_s"] = None  # by the wall clock: on a busy machine it would decide
     task = replace(settings, recipe=changes, device="cpu").make_task()
     assert isinstance(task, ChildTask)
-    made = Candidate(text, task, float(width))
+    made = Candidate(text, task)
     made.key  # noqa: B018 - a mistyped recipe fails before any child trains
     return made
 

@@ -33,7 +33,7 @@ class RankOptions:
 
     recipes: tuple[str, ...]
     """Short recipes: names, or JSON objects of changes such as '{"name": "quick", "resolution": 8,
-    "width": 0.5}'; width is the share of each layer's filters that is trained."""
+    "width": 0.5}'."""
     long: str
     """The long recipe, likewise: what the short ones are to foretell."""
     output: Path

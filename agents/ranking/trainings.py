@@ -45,7 +45,7 @@ class Done:
 
     Attributes:
         metric: None where the child failed.
-        macs: multiply-accumulates of the child that was trained.
+        macs: multiply-accumulates of the network, at full width.
         processor_s: processor seconds of the worker, from building the child to its last metric.
     """
 
@@ -199,7 +199,7 @@ class Plan:
 
     def _training(self, network: Network, index: int, repeat: int) -> Training:
         candidate = self.candidates[index]
-        architecture = candidate.child(self.space.decode(network).canonical())
+        architecture = self.space.decode(network).canonical()
         return Training(architecture, candidate.seed(network, repeat), network, index, repeat)
 
 

@@ -21,10 +21,11 @@ class Augmentation:
     """What happens to training images.
 
     Attributes:
-        crop: ``"pad"`` crops a random window of the image padded with zeros (the usual reading of
-            the paper's "upsample ... then choose a random 32x32 crop"), ``"upsample"`` of the image
-            enlarged bilinearly by the same margin, ``"none"`` does not crop.
-        margin: pixels added on each side before cropping (4 for 32x32: crops of 40x40).
+        crop: ``"upsample"`` crops a random window of the image enlarged bilinearly, as the paper
+            says ("upsample each image then choose a random 32x32 crop of this upsampled image"),
+            ``"pad"`` of the image padded with zeros, as DenseNet does, ``"none"`` does not crop.
+        margin: pixels added on each side before cropping. 4 for 32x32, crops of 40x40, where the
+            paper names no size: what DenseNet pads by.
         flip: flip left-right with probability 1/2.
     """
 

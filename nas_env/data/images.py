@@ -7,7 +7,7 @@ section 4.1). The test part is out of reach here: only ``nas_env.data.held_out_i
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -15,9 +15,11 @@ from torch.nn import functional as F
 
 from nas_env.checks import at_least, check_settings
 from nas_env.data.datasets import ImageDataset, dataset_of
-from nas_env.data.raw_images import RawImages, balanced_order
+from nas_env.data.raw_images import RawImages, balanced_order, random_order
 from nas_env.errors import InvalidDatasetError
 from nas_env.system.folders import data_folder
+
+Split = Literal["balanced", "random"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class ImageSelection:
         train_images: at most so many training images; None = all.
         valid_images: at most so many validation images; None = all.
         split_seed: cuts the validation part, and orders both.
+        split: ``"balanced"``: every part has all classes in proportion; ``"random"``: whatever the
+            class.
     """
 
     resolution: Annotated[int | None, at_least(1)] = None
     train_images: Annotated[int | None, at_least(1)] = None
     valid_images: Annotated[int | None, at_least(1)] = None
     split_seed: Annotated[int, at_least(0)] = 0
+    split: Split = "balanced"
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -96,7 +101,8 @@ def load_images(
     selection = selection or ImageSelection()
     row = dataset_of(ImageDataset, dataset)
     raw = _read(row, data_folder(data_dir))
-    order = balanced_order(raw.labels, selection.split_seed)
+    ordered = balanced_order if selection.split == "balanced" else random_order
+    order = ordered(raw.labels, selection.split_seed)
     cut = max(1, round(len(order) * row.validation_share))
     train = order[cut:][: selection.train_images]
     valid = order[:cut][: selection.valid_images]

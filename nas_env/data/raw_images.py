@@ -45,6 +45,19 @@ class RawImages:
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
 
+def random_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """A random order of the examples, whatever their classes: the paper's split (section 4.1).
+
+    Args:
+        labels: (n,) class of each example.
+        seed: of the split; the same seed gives the same order on every machine.
+
+    Returns:
+        (n,) a permutation of 0..n-1.
+    """
+    return np.random.default_rng(seed).permutation(len(labels))
+
+
 def balanced_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """A random order of the examples in which every prefix holds all classes in proportion.
 

@@ -165,8 +165,17 @@ class ConvEnv(TaskEnv):
 
     Nothing is loaded before the first child is trained: constructing is cheap, pickling works.
 
+    ## Recipes
+    `paper` is section 4.1: 50 epochs, batch 64, learning rate .1, every image enlarged to 40x40 and
+    cropped to 32x32 at random, flips; a tenth of the training images drawn at random is the
+    validation part (5,000 of CIFAR-10). `fast` (a search of a day on one GPU) and `quick` (minutes
+    on two CPU cores) take fewer epochs or images and split by class, because small parts are less
+    noisy so. All numbers are in `nas_env/training/image_recipes.py`; a dict changes any of them:
+    `recipe={"name": "quick", "epochs": 4}`.
+
     ## Version History
-    * v0: first version.
+    * v0: first version. Before its release: `paper` upsamples and draws its validation part at
+      random; children's seeds do not derive from the arithmetic.
 
     ## References
     Zoph, B. and Le, Q. V. (2017). Neural Architecture Search with Reinforcement Learning. ICLR.

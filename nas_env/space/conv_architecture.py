@@ -188,6 +188,16 @@ class ConvArchitecture(Architecture):
             )
         )
 
+    def narrower(self, width: float) -> "ConvArchitecture":
+        """The same network with the share ``width`` of each convolution's filters, at least one."""
+        return self._rewired(
+            lambda _, layer: (
+                replace(layer, filters=max(1, round(width * layer.filters)))
+                if isinstance(layer, Convolution)
+                else layer
+            )
+        )
+
     def dense(self) -> "ConvArchitecture":
         """The same layers, each reading all earlier ones (section 4.1: 5.56 instead of 5.50)."""
         return self._rewired(

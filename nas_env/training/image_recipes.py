@@ -11,14 +11,30 @@ from typing import Annotated, Any, Literal
 
 import torch
 
-from nas_env.checks import above, at_least, below, check_settings, one_of, require
+from nas_env.checks import (
+    above,
+    at_least,
+    at_most,
+    below,
+    check_settings,
+    different,
+    one_of,
+    require,
+)
+from nas_env.child.conv.layers import BATCH_NORM_EPSILON
 from nas_env.data.augment import Augmentation, Crop
 from nas_env.data.datasets import ImageDataset
-from nas_env.data.images import ImageSelection
+from nas_env.data.images import ImageSelection, Split
 from nas_env.training.image_numerics import NUMERICS, choose_numerics
-from nas_env.training.recipe_choice import check_reward_epochs, chosen_recipe, recipe_digest
+from nas_env.training.recipe_choice import (
+    check_reward_epochs,
+    chosen_recipe,
+    recipe_digest,
+    seed_digest,
+)
 
 Schedule = Literal["step", "linear"]
+DecayEpochs = Annotated[tuple[Annotated[float, above(0)], ...], different]
 
 
 @dataclass(frozen=True)
@@ -34,22 +50,32 @@ class ImageRecipe:
         learning_rate: peak; a layer-types architecture brings its own.
         momentum: of SGD with Nesterov momentum.
         weight_decay: on all parameters.
-        schedule: ``"step"``: x0.1 at 50% and 75% of all steps; ``"linear"``: down to zero.
+        schedule: ``"step"``: x0.1 after each of ``decay_epochs``; ``"linear"``: down to zero.
+        decay_epochs: of the schedule ``"step"``: epochs after which the rate falls tenfold; None =
+            at 50% and 75% of all steps.
         warmup: fraction of all steps during which the rate rises linearly from zero.
         label_smoothing: of the training loss.
-        train_images: at most so many, class-balanced; None = all of the training part.
-        valid_images: at most so many, class-balanced; None = all of the validation part.
+        batch_norm_epsilon: added to the variance that batch normalisation divides by; a batch
+            normalisation that an architecture chose has its own.
+        width: share of each layer's filters that is trained. Below 1 the child is a narrower copy
+            of the network, its filters rounded, at least one a layer; what is told of a child
+            (``parameters``, ``macs``) is the network's own.
+        train_images: at most so many, split as ``split`` says; None = all of the training part.
+        valid_images: likewise; None = all of the validation part.
         resolution: shorter side in pixels after averaging down; None = as they are.
         split_seed: cuts validation from training.
+        split: ``"balanced"``: both parts hold all classes in proportion, however small they are;
+            ``"random"``: the validation images are drawn whatever their class.
         crop: see ``Augmentation``.
         crop_margin: pixels on each side, see ``Augmentation``.
         flip: see ``Augmentation``.
         numerics: ``"auto"`` (timed once per machine) or one of ``numerics.NUMERICS``.
         time_limit_s: a child that trains longer fails with ``timeout``; None = no limit. Not part
             of the digest: it cannot change a metric.
-        max_parameters: a larger child fails with ``too_large`` without being built.
+        max_parameters: a network of more fails with ``too_large`` without being built; at full
+            width, as the network that is searched for.
         max_macs: multiply-accumulates per image, likewise.
-        max_memory_mb: estimated training memory, likewise.
+        max_memory_mb: estimated memory of the training, likewise; of the copy that is trained.
     """
 
     name: str
@@ -60,12 +86,16 @@ class ImageRecipe:
     momentum: Annotated[float, at_least(0), below(1)] = 0.9
     weight_decay: Annotated[float, at_least(0)] = 1e-4
     schedule: Schedule = "step"
+    decay_epochs: DecayEpochs | None = None
     warmup: Annotated[float, at_least(0), below(1)] = 0.0
     label_smoothing: Annotated[float, at_least(0), below(1)] = 0.0
+    batch_norm_epsilon: Annotated[float, above(0)] = BATCH_NORM_EPSILON
+    width: Annotated[float, above(0), at_most(1)] = 1.0
     train_images: Annotated[int | None, at_least(2)] = None
     valid_images: Annotated[int | None, at_least(1)] = None
     resolution: Annotated[int | None, at_least(1)] = None
     split_seed: Annotated[int, at_least(0)] = 0
+    split: Split = "balanced"
     crop: Crop = "pad"
     crop_margin: Annotated[int, at_least(0)] = 4
     flip: bool = True
@@ -84,12 +114,22 @@ class ImageRecipe:
         require(
             images is None or images >= self.batch_size, "train_images", images, allowed, "recipe"
         )
+        self._check_decay()
+
+    def _check_decay(self) -> None:
+        decay, last = self.decay_epochs, self.epochs
+        if decay is None:
+            return
+        alone = 'None unless schedule is "step"'
+        require(self.schedule == "step", "decay_epochs", decay, alone, "recipe")
+        rising = list(decay) == sorted(decay) and all(epoch < last for epoch in decay)
+        require(rising, "decay_epochs", decay, f"rising, each below epochs ({last})", "recipe")
 
     @property
     def selection(self) -> ImageSelection:
         """What of the data set this recipe uses."""
         return ImageSelection(
-            self.resolution, self.train_images, self.valid_images, self.split_seed
+            self.resolution, self.train_images, self.valid_images, self.split_seed, self.split
         )
 
     @property
@@ -106,6 +146,10 @@ class ImageRecipe:
     def digest(self) -> str:
         """32 hex digits of everything that can change a metric or refuse an architecture."""
         return recipe_digest("image", self)
+
+    def seed_digest(self) -> str:
+        """Likewise, but for the arithmetic: children's seeds derive from it."""
+        return seed_digest("image", self)
 
 
 def image_recipe(
@@ -130,6 +174,8 @@ PAPER = ImageRecipe(
     epochs=50,
     batch_size=64,
     learning_rate=0.1,
+    split="random",
+    crop="upsample",
     time_limit_s=48 * 3600.0,
 )
 

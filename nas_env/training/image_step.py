@@ -29,7 +29,10 @@ def learning_rate_factor(recipe: ImageRecipe, step: int, steps: int) -> float:
     if recipe.schedule == "linear":
         # The last step still learns: the rate reaches zero one step after it.
         return (1 - step / steps) / (1 - recipe.warmup)
-    return 1.0 if step < 0.5 * steps else 0.1 if step < 0.75 * steps else 0.01
+    decay = recipe.decay_epochs
+    if decay is None:
+        return 1.0 if step < 0.5 * steps else 0.1 if step < 0.75 * steps else 0.01
+    return float(0.1 ** sum(step >= epoch * steps / recipe.epochs for epoch in decay))
 
 
 class TrainingStep:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_env.child.conv.cost import conv_cost
+from nas_env.child.conv.layers import BATCH_NORM_EPSILON
 from nas_env.child.conv.network import ConvNet
 from nas_env.child.cost import Cost
 from nas_env.data.augment import draw_epoch, evaluation_batch
@@ -60,6 +61,10 @@ def train_image_child(
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or a torch device.
         look: called with the trained child before it is dropped; cannot change the outcome.
 
+    Returns:
+        Metric and curve are those of the copy that ``recipe.width`` asks for, parameters and
+        multiply-accumulates the architecture's own.
+
     Raises:
         ChildTooLarge: over the recipe's limits; nothing was built.
         ChildDiverged: the loss became NaN or infinite.
@@ -76,10 +81,14 @@ def train_image_child(
     target = resolve_device(device)
     recipe = recipe.with_numerics(target)
     _check_data(data, recipe)
-    cost = conv_cost(architecture, data.image_shape, len(data.classes))
-    _check_limits(cost, recipe)
+    trained = architecture.narrower(recipe.width)
+    cost, trained_cost = (
+        conv_cost(network, data.image_shape, len(data.classes))
+        for network in (architecture, trained)
+    )
+    _check_limits(cost, trained_cost, recipe)
     with clean_torch_state(), one_torch_thread(), memory_errors(), _returned_memory(target):
-        child, curve = _train(architecture, data.to(target), recipe, seed, start)
+        child, curve = _train(trained, data.to(target), recipe, seed, start)
         if look is not None:
             look(child)
     return TrainingOutcome(
@@ -98,7 +107,7 @@ def _train(
     """Run all epochs; the child, and its validation accuracy in the last ``reward_epochs``."""
     device = data.train_images.device
     numerics = Numerics(recipe.numerics)
-    child = build_seeded(architecture, data, seed, numerics)
+    child = build_seeded(architecture, data, seed, numerics, recipe.batch_norm_epsilon)
     generator = torch.Generator().manual_seed(seed)
     count = len(data.train_labels)
     steps = recipe.epochs * (count // recipe.batch_size)
@@ -118,11 +127,16 @@ def _train(
 
 
 def build_seeded(
-    architecture: ConvArchitecture, data: ImageData, seed: int, numerics: Numerics
+    architecture: ConvArchitecture,
+    data: ImageData,
+    seed: int,
+    numerics: Numerics,
+    batch_norm_epsilon: float = BATCH_NORM_EPSILON,
 ) -> nn.Module:
     """Build the child on the data's device, its weights a function of ``seed`` alone."""
+    channels, classes = data.image_shape[0], len(data.classes)
     with seeded(seed):
-        child: nn.Module = ConvNet(architecture, data.image_shape[0], len(data.classes))
+        child: nn.Module = ConvNet(architecture, channels, classes, batch_norm_epsilon)
     return child.to(data.train_images.device).to(memory_format=numerics.memory_format)
 
 
@@ -149,8 +163,9 @@ def _check_data(data: ImageData, recipe: ImageRecipe) -> None:
         )
 
 
-def _check_limits(cost: Cost, recipe: ImageRecipe) -> None:
-    memory_mb = estimate_memory_mb(cost, recipe.batch_size)
+def _check_limits(cost: Cost, trained: Cost, recipe: ImageRecipe) -> None:
+    """Of the network, what is a property of it; of the copy that is trained, memory."""
+    memory_mb = estimate_memory_mb(trained, recipe.batch_size)
     for what, value, limit in (
         ("parameters", cost.parameters, recipe.max_parameters),
         ("multiply-accumulates", cost.macs, recipe.max_macs),

@@ -29,6 +29,7 @@ from nas_env.training.recipe_choice import (
     check_reward_epochs,
     chosen_recipe,
     recipe_digest,
+    seed_digest,
 )
 
 Optimiser = Literal["sgd", "adam"]
@@ -156,6 +157,10 @@ class LanguageRecipe:
     def digest(self) -> str:
         """32 hex digits of everything that can change a metric or refuse an architecture."""
         return recipe_digest("language", self)
+
+    def seed_digest(self) -> str:
+        """Likewise, but for the arithmetic: children's seeds derive from it."""
+        return seed_digest("language", self)
 
 
 def language_recipe(

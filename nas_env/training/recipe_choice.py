@@ -17,6 +17,11 @@ RecipeT = TypeVar("RecipeT", bound="DataclassInstance")
 
 _EXCLUSIVE = ("hidden_size", "parameter_budget")  # a language recipe has exactly one of them
 _NOT_IN_DIGEST = ("name", "time_limit_s")  # they cannot change a metric
+_AS_BEFORE = (
+    *(("width", 1.0), ("batch_norm_epsilon", 1e-5), ("decay_epochs", None), ("split", "balanced")),
+)
+"""Fields that recipes gained, with what was done before: so a store keeps its keys."""
+_SEEDING_NUMERICS = "float32"
 
 
 def recipe_from_text(text: str) -> str | dict[str, Any]:
@@ -96,6 +101,19 @@ def check_reward_epochs(recipe: Any) -> None:
 
 def recipe_digest(kind: str, recipe: "DataclassInstance") -> str:
     """32 hex digits of everything that can change a metric or refuse an architecture."""
-    values = {name: value for name, value in asdict(recipe).items() if name not in _NOT_IN_DIGEST}
+    values = {
+        name: value
+        for name, value in asdict(recipe).items()
+        if name not in _NOT_IN_DIGEST and (name, value) not in _AS_BEFORE
+    }
     text = json.dumps({"kind": kind, **values}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def seed_digest(kind: str, recipe: Any) -> str:
+    """The digest that children's seeds derive from: that of the recipe in plain float32.
+
+    So a child has the same seed, initial weights and order of images whatever arithmetic is fastest
+    on the machine.
+    """
+    return recipe_digest(kind, replace(recipe, numerics=_SEEDING_NUMERICS))

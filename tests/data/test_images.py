@@ -11,7 +11,7 @@ from PIL import Image
 from nas_env.data import image_folder
 from nas_env.data.held_out_images import load_held_out_images
 from nas_env.data.images import ImageSelection, image_digest, load_images, shrink
-from nas_env.data.raw_images import balanced_order
+from nas_env.data.raw_images import balanced_order, random_order
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, InvalidDatasetError
 
 
@@ -55,6 +55,19 @@ def test_rare_classes_reach_the_validation_part_in_proportion() -> None:
     labels = np.array([0] * 900 + [1] * 100)
     counts = np.bincount(labels[balanced_order(labels, seed=0)[:100]])
     assert abs(counts[1] - 10) <= 1
+
+
+def test_a_random_split_is_drawn_whatever_the_class_and_the_same_for_one_seed() -> None:
+    labels = np.repeat(np.arange(10), 50)
+    order = random_order(labels, seed=3)
+    assert sorted(order.tolist()) == list(range(500))
+    assert np.array_equal(order, random_order(labels, seed=3))
+    assert not np.array_equal(order, random_order(labels, seed=4))
+    assert len(set(np.bincount(labels[order[:200]], minlength=10))) > 1
+    data = load_images("digits", None, ImageSelection(split="random"))
+    other = load_images("digits", None, ImageSelection(split="balanced"))
+    assert len(data.valid_labels) == len(other.valid_labels) == 431
+    assert not torch.equal(data.valid_images, other.valid_images)
 
 
 def test_digits_are_offline_and_keep_their_test_part_apart() -> None:

@@ -1,6 +1,7 @@
 """ConvArchitecture: wiring, and fields checked by name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,19 @@ def test_more_filters_go_to_every_convolution_and_nothing_else() -> None:
     assert [getattr(layer, "filters", None) for layer in wider.layers] == [64, 76, None, 88]
     assert [layer.inputs for layer in wider.layers] == [layer.inputs for layer in LAYERS]
     assert wider.learning_rate == 0.1
+
+
+def test_a_narrower_copy_has_a_share_of_the_filters_and_is_otherwise_the_same() -> None:
+    wide = ConvArchitecture((*LAYERS, Convolution(1, 1, 1, inputs=(4,))), 3, pool_after=(1,))
+    narrow = wide.narrower(0.4)
+    assert [x.filters for x in narrow.layers if isinstance(x, Convolution)] == [10, 14, 19, 1]
+    assert wide.narrower(1.0) == wide
+    widths = iter([24, 36, 48, 1])
+    back = tuple(
+        replace(layer, filters=next(widths)) if isinstance(layer, Convolution) else layer
+        for layer in narrow.layers
+    )
+    assert replace(narrow, layers=back) == wide
 
 
 def test_needed_after_lists_what_later_layers_and_the_classifier_read() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from nas_env.child.conv.cost import conv_cost
+from nas_env.child.conv.network import ConvNet
 from nas_env.data.augment import EpochPlan, draw_epoch, training_batch
 from nas_env.data.images import ImageData, ImageSelection, load_images
 from nas_env.errors import (
@@ -19,7 +20,7 @@ from nas_env.errors import (
     InvalidArchitectureError,
 )
 from nas_env.space.choices import ChoiceSpace
-from nas_env.space.conv_architecture import ConvArchitecture, Convolution
+from nas_env.space.conv_architecture import BatchNormalisation, ConvArchitecture, Convolution
 from nas_env.training import image_training as image
 from nas_env.training.image_numerics import Numerics
 from nas_env.training.image_recipes import ImageRecipe, image_recipe
@@ -163,6 +164,51 @@ def test_the_architectures_own_learning_rate_replaces_the_recipes(digits: ImageD
     other = train_image_child(replace(SMALL, learning_rate=1e-4), digits, RECIPE, 0, "cpu")
     assert same.curve == train_image_child(SMALL, digits, RECIPE, 0, "cpu").curve
     assert other.metric < same.metric
+
+
+def test_a_narrower_copy_is_trained_and_the_network_itself_is_told(digits: ImageData) -> None:
+    seen: list[nn.Module] = []
+    half = replace(RECIPE, width=0.5, epochs=1, reward_epochs=1)
+    outcome = train_image_child(SMALL, digits, half, 4, "cpu", seen.append)
+    assert seen[0].get_parameter("layers.1.convolutions.0.weight").shape == (8, 8, 3, 3)
+    cost = conv_cost(SMALL, (1, 8, 8), 10)
+    assert (outcome.parameters, outcome.macs) == (cost.parameters, cost.macs)
+    by_hand = train_image_child(SMALL.narrower(0.5), digits, replace(half, width=1.0), 4, "cpu")
+    assert outcome.curve == by_hand.curve
+
+
+def test_limits_are_those_of_the_network_but_memory_is_what_the_copy_takes(
+    digits: ImageData,
+) -> None:
+    narrow = replace(RECIPE, width=0.25, epochs=1, reward_epochs=1)
+    for limit in ("max_parameters", "max_macs"):
+        full = conv_cost(SMALL, (1, 8, 8), 10)
+        value = full.parameters if limit == "max_parameters" else full.macs
+        train_image_child(SMALL, digits, replace(narrow, **{limit: value}), 0, "cpu")  # type: ignore[arg-type]
+        with pytest.raises(ChildTooLarge):
+            train_image_child(SMALL, digits, replace(narrow, **{limit: value - 1}), 0, "cpu")  # type: ignore[arg-type]
+    full_mb = estimate_memory_mb(conv_cost(SMALL, (1, 8, 8), 10), narrow.batch_size)
+    limited = replace(narrow, max_memory_mb=0.5 * full_mb)
+    train_image_child(SMALL, digits, limited, 0, "cpu")
+    with pytest.raises(ChildTooLarge, match="memory"):
+        train_image_child(SMALL, digits, replace(limited, width=1.0), 0, "cpu")
+
+
+def test_the_recipes_epsilon_is_that_of_every_batch_normalisation(digits: ImageData) -> None:
+    recipe = replace(RECIPE, epochs=1, reward_epochs=1, batch_norm_epsilon=0.5)
+    seen: list[nn.Module] = []
+    changed = train_image_child(SMALL, digits, recipe, 0, "cpu", seen.append)
+    norms = [part for part in seen[0].modules() if isinstance(part, nn.BatchNorm2d)]
+    assert [norm.eps for norm in norms] == [0.5] * 3
+    usual = train_image_child(SMALL, digits, replace(recipe, batch_norm_epsilon=1e-5), 0, "cpu")
+    assert changed.curve != usual.curve
+
+
+def test_a_batch_normalisation_that_an_architecture_chose_keeps_its_own_epsilon() -> None:
+    layers = (Convolution(3, 3, 4), BatchNormalisation(1e-3, inputs=(1,)))
+    child = ConvNet(ConvArchitecture(layers), 1, 10, batch_norm_epsilon=0.5)
+    norms = [part for part in child.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert [norm.eps for norm in norms] == [0.5, 1e-3]
 
 
 def test_infinite_loss_is_a_diverged_child(digits: ImageData) -> None:

@@ -15,7 +15,8 @@ def test_paper_recipe_has_the_papers_settings() -> None:
     paper = image_recipe("paper")
     assert (paper.epochs, paper.reward_epochs, paper.batch_size) == (50, 5, 64)
     assert (paper.learning_rate, paper.momentum, paper.weight_decay) == (0.1, 0.9, 1e-4)
-    assert (paper.crop, paper.crop_margin, paper.flip) == ("pad", 4, True)
+    assert (paper.crop, paper.crop_margin, paper.flip) == ("upsample", 4, True)
+    assert (paper.split, paper.width, paper.batch_norm_epsilon) == ("random", 1.0, 1e-5)
     assert paper.train_images is paper.valid_images is paper.resolution is None
 
 
@@ -25,6 +26,41 @@ def test_paper_recipe_has_the_papers_settings() -> None:
 def test_paper_rate_falls_tenfold_at_half_and_three_quarters(epoch: int, factor: float) -> None:
     steps = 50 * 703
     assert learning_rate_factor(image_recipe("paper"), epoch * 703 + 351, steps) == factor
+
+
+@pytest.mark.parametrize(
+    ("epochs", "rates"), [((2,), [1, 1, 0.1, 0.1]), ((1, 3), [1, 0.1, 0.1, 0.01]), ((), [1] * 4)]
+)
+def test_the_rate_falls_tenfold_after_each_epoch_that_a_recipe_names(
+    epochs: tuple[int, ...], rates: list[float]
+) -> None:
+    recipe = image_recipe(
+        {"name": "paper", "epochs": 4, "reward_epochs": 1, "decay_epochs": epochs}
+    )
+    found = [learning_rate_factor(recipe, step, 4 * 3) for step in range(4 * 3)]
+    assert found == pytest.approx([rate for rate in rates for _ in range(3)])
+
+
+def test_the_usual_epochs_of_decay_are_half_and_three_quarters() -> None:
+    usual, named = (image_recipe({"name": "paper", "decay_epochs": e}) for e in (None, [25, 37.5]))
+    assert named.decay_epochs == (25, 37.5), "a list of a file becomes a tuple"
+    for step in (0, 499, 500, 749, 750, 999):
+        expected = learning_rate_factor(usual, step, 1000)
+        assert learning_rate_factor(named, step, 1000) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"decay_epochs": [50]}, r"decay_epochs must be rising, each below epochs \(50\)"),
+        ({"decay_epochs": [9, 3]}, "must be rising"),
+        ({"decay_epochs": [0]}, "different finite numbers above 0"),
+        ({"decay_epochs": [3], "schedule": "linear"}, 'None unless schedule is "step"'),
+    ],
+)
+def test_epochs_of_decay_that_cannot_be_are_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        image_recipe({"name": "paper", **given})
 
 
 def test_linear_rate_rises_to_the_peak_then_falls_and_never_stops() -> None:
@@ -85,6 +121,10 @@ def test_unknown_setting_lists_the_known_ones() -> None:
         ("split_seed", None),
         ("max_parameters", True),
         ("crop_margin", [1]),
+        ("width", 0.0),
+        ("width", 1.5),
+        ("batch_norm_epsilon", 0.0),
+        ("split", "even"),
     ],
 )
 def test_setting_out_of_range_is_named_with_what_is_allowed(setting: str, value: object) -> None:
@@ -106,12 +146,25 @@ def test_digest_ignores_what_cannot_change_a_metric() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("epochs", 9), ("split_seed", 1), ("numerics", "float32"), ("max_parameters", 10)],
+    [
+        *(("epochs", 9), ("split_seed", 1), ("numerics", "float32"), ("max_parameters", 10)),
+        *(("width", 0.3), ("batch_norm_epsilon", 1e-3), ("split", "random")),
+    ],
 )
 def test_digest_follows_what_can_change_a_result(setting: str, value: object) -> None:
     recipe = image_recipe("quick")
     changed = replace(recipe, **{setting: value})  # type: ignore[arg-type]
     assert changed.digest() != recipe.digest()
+
+
+def test_arithmetic_changes_the_digest_and_not_the_one_that_seeds_derive_from() -> None:
+    one, other = (
+        replace(image_recipe("quick"), numerics=name)
+        for name in ("float32", "bfloat16-channels_last")
+    )
+    assert one.digest() != other.digest()
+    assert one.seed_digest() == other.seed_digest()
+    assert replace(one, epochs=9).seed_digest() != one.seed_digest()
 
 
 def test_numerics_are_pinned_once_chosen() -> None:

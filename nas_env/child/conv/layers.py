@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from nas_env.space.conv_architecture import Convolution, Pooling
 
+BATCH_NORM_EPSILON = 1e-5
+"""Added to the variance that batch normalisation divides by, unless a recipe says otherwise."""
 CONTRAST_FLOOR = 1e-4
 """Smallest local deviation that local contrast normalisation divides by."""
 
@@ -22,7 +24,12 @@ class ConvolutionBlock(nn.Module):
     """
 
     def __init__(
-        self, layer: Convolution, channels: int, block_size: int = 1, batch_norm: bool = True
+        self,
+        layer: Convolution,
+        channels: int,
+        block_size: int = 1,
+        batch_norm: bool = True,
+        epsilon: float = BATCH_NORM_EPSILON,
     ) -> None:
         super().__init__()
         convolutions, norms = [], []
@@ -39,7 +46,8 @@ class ConvolutionBlock(nn.Module):
                     bias=not batch_norm,
                 )
             )
-            norms.append(nn.BatchNorm2d(layer.filters) if batch_norm else nn.Identity())
+            norm = nn.BatchNorm2d(layer.filters, epsilon) if batch_norm else nn.Identity()
+            norms.append(norm)
         self.convolutions = nn.ModuleList(convolutions)
         self.norms = nn.ModuleList(norms)
 

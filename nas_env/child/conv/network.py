@@ -10,7 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas_env.child.conv.layers import ContrastNormalisation, ConvolutionBlock, SamePooling
+from nas_env.child.conv.layers import (
+    BATCH_NORM_EPSILON,
+    ContrastNormalisation,
+    ConvolutionBlock,
+    SamePooling,
+)
 from nas_env.space.conv_architecture import (
     BatchNormalisation,
     ConvArchitecture,
@@ -27,10 +32,16 @@ class ConvNet(nn.Module):
         architecture: the network up to its classifier.
         image_channels: channels of the images.
         classes: outputs of the classifier.
+        batch_norm_epsilon: of the batch normalisation after each convolution; a layer that is one
+            has its own.
     """
 
     def __init__(
-        self, architecture: ConvArchitecture, image_channels: int = 3, classes: int = 10
+        self,
+        architecture: ConvArchitecture,
+        image_channels: int = 3,
+        classes: int = 10,
+        batch_norm_epsilon: float = BATCH_NORM_EPSILON,
     ) -> None:
         super().__init__()
         self.architecture = architecture
@@ -38,7 +49,7 @@ class ConvNet(nn.Module):
         channels = [image_channels]  # of the image and of each layer's output
         for layer in architecture.layers:
             read = sum(channels[source] for source in layer.inputs)
-            self.layers.append(_layer_module(layer, read, architecture))
+            self.layers.append(_layer_module(layer, read, architecture, batch_norm_epsilon))
             channels.append(layer.filters if isinstance(layer, Convolution) else read)
         self.classifier = nn.Linear(sum(channels[n] for n in architecture.outputs), classes)
         nn.init.zeros_(self.classifier.bias)
@@ -85,9 +96,12 @@ def _padded(x: Tensor, height: int, width: int) -> Tensor:
     return F.pad(x, (left, columns - left, top, rows - top))
 
 
-def _layer_module(layer: Layer, channels: int, architecture: ConvArchitecture) -> nn.Module:
+def _layer_module(
+    layer: Layer, channels: int, architecture: ConvArchitecture, epsilon: float
+) -> nn.Module:
     if isinstance(layer, Convolution):
-        return ConvolutionBlock(layer, channels, architecture.block_size, architecture.batch_norm)
+        block_size, batch_norm = architecture.block_size, architecture.batch_norm
+        return ConvolutionBlock(layer, channels, block_size, batch_norm, epsilon)
     if isinstance(layer, Pooling):
         return SamePooling(layer)
     if isinstance(layer, BatchNormalisation):

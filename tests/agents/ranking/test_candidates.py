@@ -4,10 +4,9 @@ from dataclasses import make_dataclass, replace
 
 import pytest
 
-from agents.ranking.candidates import Candidate, candidate, draw_networks, narrower, settings_of
+from agents.ranking.candidates import Candidate, candidate, draw_networks, settings_of
 from nas_env.envs.conv_env import ConvSettings
 from nas_env.errors import ConfigurationError
-from nas_env.space.conv_architecture import ConvArchitecture, Convolution, Pooling
 from nas_env.training.image_recipes import ImageRecipe
 
 SETTINGS = settings_of("NAS-Digits-v0", {})
@@ -69,39 +68,15 @@ def test_a_space_with_too_few_members_is_refused() -> None:
         draw_networks(tiny, 5, 0)
 
 
-def test_a_narrower_copy_has_a_share_of_the_filters_and_is_otherwise_the_same() -> None:
-    layers = (
-        Convolution(3, 5, 36, 2, 1),
-        Pooling("max", 3, 2, (1,)),
-        Convolution(1, 1, 1, 1, 1, (0, 2)),
-    )
-    wide = ConvArchitecture(layers, block_size=3, pool_after=(1,))
-    narrow = narrower(wide, 0.4)
-    assert [x.filters for x in narrow.layers if isinstance(x, Convolution)] == [14, 1]
-    assert narrow.with_more_filters(0) == narrow
-    back = replace(
-        narrow,
-        layers=tuple(
-            replace(a, filters=b.filters)
-            if isinstance(a, Convolution) and isinstance(b, Convolution)
-            else a
-            for a, b in zip(narrow.layers, wide.layers, strict=True)
-        ),
-    )
-    assert back == wide
-
-
 @pytest.mark.parametrize("text", ['{"width": 0}', '{"width": 1.5}', '{"width": "half"}'])
 def test_a_width_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="width must be a share above 0"):
+    with pytest.raises(ConfigurationError, match="width must be a finite number above 0 and at"):
         digits(text)
 
 
 def test_a_cell_has_no_filters() -> None:
-    cells = settings_of("NAS-PyDocs-v0", {})
-    cell = cells.search_space().decode(draw_networks(cells, 1, 0)[0])
-    with pytest.raises(ConfigurationError, match=r"has no filters\. Use hidden_size"):
-        narrower(cell, 0.5)
+    with pytest.raises(ConfigurationError, match=r"settings width.*hidden_size"):
+        candidate('{"width": 0.5}', settings_of("NAS-PyDocs-v0", {}), NUMERICS)
 
 
 def test_an_environment_that_trains_nothing_is_refused() -> None:

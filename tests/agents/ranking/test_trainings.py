@@ -59,11 +59,11 @@ def test_a_training_is_that_of_the_task_with_the_recorded_seed(tmp_path: Path) -
     assert [line["with"] for line in lines] == [one.long.key, one.short[0].key]
     architecture = SETTINGS.search_space().decode(one.networks[0])
     for line, recipe in zip(lines, one.candidates, strict=True):
-        again = recipe.task.run(Job(recipe.child(architecture), line["seed"]))
+        again = recipe.task.run(Job(architecture, line["seed"]))
         assert (line["metric"], line["macs"]) == (again.metric, again.macs)
         assert line["numerics"] == "float32"
         assert 0 < line["processor_s"] < 60
-    assert lines[1]["macs"] < lines[0]["macs"] / 4
+    assert lines[1]["macs"] == lines[0]["macs"], "of the network itself, whatever is trained"
 
 
 @pytest.mark.slow
