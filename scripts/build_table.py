@@ -139,7 +139,8 @@ class TableBuild:
 
     def _job(self, index: int, training: int) -> Job:
         architecture = self.space.decode(tokens_of(self.space, index)).canonical()
-        return Job(architecture, child_seed(training, architecture, *ImageTask.key(self.task)))
+        dataset, _ = ImageTask.key(self.task)
+        return Job(architecture, child_seed(training, architecture, dataset, self.task.seed_recipe))
 
     def _key(self, job: Job) -> ResultKey:
         return ResultKey(architecture_key(job.architecture), *self.task.key(), job.seed)

@@ -18,6 +18,7 @@ from nas_env.checks import shown
 from nas_env.envs.settings import ChildSettings, settings_of
 from nas_env.errors import ConfigurationError
 from nas_env.system.reading import reason, strict_json
+from nas_env.training.recipe_choice import recipe_from_text
 
 Config = Mapping[str, Any]
 """``config.json`` of a run to be resumed; empty for a new one."""
@@ -66,7 +67,8 @@ def environment_arguments(
 ) -> dict[str, Any]:
     """Keyword arguments of an environment by id: what was given, the preset's recipe and depth.
 
-    The recipe is resolved in full and its numerics are chosen, those of the run to be resumed.
+    The recipe is resolved in full and its numerics are chosen. A run to be resumed keeps the recipe
+    that it was started with, whatever its name means by now and whatever is fastest here.
 
     Raises:
         ConfigurationError: a recipe or an argument that cannot be.
@@ -81,12 +83,22 @@ def environment_arguments(
         given |= {} if preset.num_layers is None else {"num_layers": preset.num_layers}
     recipe = given.get("recipe", preset.recipe)
     pinned = stored.get("environment", {}).get("recipe")
-    if isinstance(pinned, dict) and "numerics" in pinned:
+    as_before = isinstance(pinned, dict) and recipe == _asked_before(stored, preset)
+    if as_before:
+        recipe = pinned
+    elif isinstance(pinned, dict) and "numerics" in pinned:
         changes = {"name": recipe} if isinstance(recipe, str) else dict(recipe)
         recipe = {"numerics": pinned["numerics"], **changes}
     task: Any = replace(settings, recipe=recipe).make_task()
     task.key()
-    return {**given, "recipe": task.recipe}
+    return {**given, "recipe": recipe if as_before else task.recipe}
+
+
+def _asked_before(stored: Config, preset: Preset) -> Any:
+    """The recipe as the command line of the run to be resumed gave it."""
+    command = stored.get("command")
+    text = command.get("recipe") if isinstance(command, Mapping) else None
+    return preset.recipe if text is None else recipe_from_text(text)
 
 
 def search_settings(preset: Preset, stored: Config, **given: Any) -> SearchSettings:

@@ -50,10 +50,11 @@ class Job:
 class Task(Protocol):
     """How to train a child: data set + recipe + device. Picklable, and cheap to construct.
 
-    The process executor also looks for three optional attributes: ``time_limit_s`` (of the task or
-    of its ``recipe``), after which it stops a child that does not stop itself;
-    ``suggested_workers``, the number of processes where the user names none; and ``cost(job)``, by
-    which the largest children of a batch start first.
+    A task may also have ``seed_recipe``, the recipe's digest without its arithmetic, which
+    children's seeds then derive from. The process executor also looks for three optional
+    attributes: ``time_limit_s`` (of the task or of its ``recipe``), after which it stops a child
+    that does not stop itself; ``suggested_workers``, the number of processes where the user names
+    none; and ``cost(job)``, by which the largest children of a batch start first.
     """
 
     @property

@@ -34,7 +34,7 @@ def child_seed(
         run_seed: seed of the search.
         architecture: any member of the equivalence class (the canonical form is hashed).
         dataset: data-set digest.
-        recipe: recipe digest.
+        recipe: recipe digest, without the arithmetic: another machine must not draw other weights.
         repeat: number of an intended repetition of the same training.
     """
     text = compact_json([run_seed, architecture_key(architecture), dataset, recipe, repeat])

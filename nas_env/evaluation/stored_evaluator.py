@@ -48,10 +48,11 @@ class StoredEvaluator:
             KeyboardInterrupt: children that finished are in the store, workers are stopped.
         """
         dataset, recipe = self.task.key()
+        seeded_by = getattr(self.task, "seed_recipe", recipe)
         keys = []
         jobs: dict[ResultKey, Job] = {}
         for architecture in architectures:
-            seed = child_seed(run_seed, architecture, dataset, recipe)
+            seed = child_seed(run_seed, architecture, dataset, seeded_by)
             key = ResultKey(architecture_key(architecture), dataset, recipe, seed)
             keys.append(key)
             if key not in jobs and not self._recall(key):

@@ -30,6 +30,9 @@ class Recipe(Protocol):
     def digest(self) -> str:
         """Of everything that can change a metric."""
 
+    def seed_digest(self) -> str:
+        """Of everything that children's seeds derive from: not of the arithmetic."""
+
 
 class Data(Protocol):
     """What a task needs of a loaded data set."""
@@ -105,6 +108,11 @@ class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
         if self._key is None:
             self._key = self._data_digest(), self.recipe.digest()
         return self._key
+
+    @property
+    def seed_recipe(self) -> str:
+        """The recipe's digest without its numerics: a child's seed is the same on every machine."""
+        return self.recipe.seed_digest()
 
     def prepare(self) -> None:
         """Load the data onto the device; idempotent."""

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from agents.random_search import RandomSearchAgent
 from agents.registry import register_agent
 from nas_env.checks import between, check_settings
 from nas_env.evaluation.store import EvaluationStore
+from nas_env.training import image_recipes
 
 TINY = json.dumps({"name": "quick", "epochs": 1, "reward_epochs": 1, "train_images": 64})
 DIGITS = ["--env", "NAS-Digits-v0", "--recipe", TINY, "--num-layers", "1", "--executor", "local"]
@@ -88,6 +89,34 @@ def test_the_recipe_with_its_numerics_is_pinned_in_the_run(tmp_path: Path) -> No
     recipe = json.loads((only_run(tmp_path) / "config.json").read_text())["environment"]["recipe"]
     assert recipe["epochs"] == 1
     assert recipe["numerics"] != "auto"
+
+
+def pinned_recipe(run: Path) -> dict[str, Any]:
+    recipe: dict[str, Any] = json.loads((run / "config.json").read_text())["environment"]["recipe"]
+    return recipe
+
+
+def test_a_resumed_run_keeps_its_recipe_whatever_is_fastest_and_whatever_its_name_means_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def machine(numerics: str) -> None:
+        monkeypatch.setattr(image_recipes, "choose_numerics", lambda device: numerics)
+
+    flags = [*DIGITS, "--children-per-update", "2", "--seed", "3"]
+    machine("float32")
+    assert main([*flags, "--children", "4", "--run-dir", "whole/run"]) == 0
+    assert main([*flags, "--children", "2", "--run-dir", "parts/run", "--store", "own"]) == 0
+    machine("bfloat16-channels_last")
+    smoother = replace(image_recipes.RECIPES["quick"], label_smoothing=0.3)
+    monkeypatch.setitem(image_recipes.RECIPES, "quick", smoother)
+    again = ["--resume", "--run-dir", "parts/run", "--store", "own", "--children", "4"]
+    assert main(again) == 0
+    whole, parts = tmp_path / "whole" / "run", tmp_path / "parts" / "run"
+    assert pinned_recipe(parts) == pinned_recipe(whole)
+    assert pinned_recipe(parts)["numerics"] == "float32"
+    assert [row["metric"] for row in rows(parts)] == [row["metric"] for row in rows(whole)]
+    assert main([*flags, "--children", "2", "--run-dir", "new/run"]) == 0
+    assert pinned_recipe(tmp_path / "new" / "run")["numerics"] == "bfloat16-channels_last"
 
 
 def test_a_run_resumes_with_its_own_settings_and_a_larger_budget(

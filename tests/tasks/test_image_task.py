@@ -7,6 +7,7 @@ import pytest
 
 from nas_env.errors import ConfigurationError, DatasetNotFoundError
 from nas_env.evaluation.evaluator import Job, Task
+from nas_env.evaluation.factory import make_evaluator
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
 from nas_env.tasks.image_task import ImageTask
 from nas_env.training import image_recipes as recipes
@@ -55,6 +56,23 @@ def test_workers_get_the_numerics_that_the_parent_chose(monkeypatch: pytest.Monk
     worker: ImageTask = pickle.loads(pickle.dumps(parent))
     monkeypatch.setattr(recipes, "choose_numerics", lambda device: "float32")
     assert worker.recipe.numerics == parent.recipe.numerics == "bfloat16-channels_last"
+
+
+def test_arithmetic_is_part_of_a_result_and_not_of_the_childs_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("float32", "float32-channels_last", "bfloat16-channels_last")
+    evaluators = [make_evaluator(task(numerics=name), "local") for name in names]
+    found = [evaluator.evaluate([CHILD], 5)[0] for evaluator in evaluators]
+    assert len({evaluation.seed for evaluation in found}) == 1
+    assert len({task(numerics=name).key() for name in names}) == 3
+    assert [evaluation.numerics for evaluation in found] == list(names)
+    other = make_evaluator(task(numerics="float32", epochs=2), "local")
+    assert other.evaluate([CHILD], 5)[0].seed != found[0].seed
+    monkeypatch.setattr(recipes, "choose_numerics", lambda device: "bfloat16-channels_last")
+    assert make_evaluator(task(numerics="auto"), "local").evaluate([CHILD], 5)[0].seed in {
+        evaluation.seed for evaluation in found
+    }
 
 
 def test_key_tells_recipes_and_data_sets_apart() -> None:
