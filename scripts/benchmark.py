@@ -14,6 +14,7 @@ from agents.command import run_command, run_script
 
 PARTS = {  # name -> (module, class of its options, function, what it measures)
     "child": ("child", "ChildOptions", "run", "children against a plain PyTorch loop"),
+    "numerics": ("numerics", "NumericsOptions", "run", "accuracies in every arithmetic"),
     "gpu": ("gpu", "GpuOptions", "run", "children on a GPU, several at once"),
     "cells": ("cells", "CellOptions", "run", "recurrent cells against torch.nn.LSTM"),
     "agents": ("agents", "AgentOptions", "run", "sampling and learning of the agents"),

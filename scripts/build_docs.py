@@ -27,6 +27,7 @@ import tyro
 import nas_env
 from agents.command import run_script
 from nas_env.registration import REGISTRATIONS, Registration
+from scripts.documents.evidence import evidence_text
 from scripts.documents.package import package_text
 from scripts.documents.regions import refilled, write_changed
 from scripts.documents.settings import settings_text
@@ -70,7 +71,9 @@ def _registered(registration: Registration) -> str:
     env: Any = gym.make(registration.id).unwrapped
     space = env.search_space
     arguments = ", ".join(f"`{name}={value!r}`" for name, value in registration.arguments.items())
+    told, table = evidence_text(registration.id)
     facts = [
+        *told,
         f'`gym.make("{registration.id}")`; children that train side by side: '
         f'`gym.make_vec("{registration.id}", num_envs=8)`.',
         "",
@@ -84,20 +87,20 @@ def _registered(registration: Registration) -> str:
         "",
     ]
     env.close()
-    return _page(registration.id, type(env), facts)
+    return _page(registration.id, type(env), facts, table)
 
 
 def _count(size: int) -> str:
     return f"{size:,}" if size < 10**9 else f"{Decimal(size):.1e}"
 
 
-def _page(title: str, kind: type[Any], facts: list[str]) -> str:
+def _page(title: str, kind: type[Any], facts: list[str], end: str = "") -> str:
     text, _, attributes = (inspect.getdoc(kind) or "").partition("\nAttributes:\n")
     if attributes:
         lines = [re.sub(r"^(\w+):", r"* `\1`:", line) for line in dedent(attributes).splitlines()]
         text += "\n".join(["\n## Attributes", *lines])
     source = SOURCE.format(name=f"{kind.__module__}.{kind.__qualname__}")
-    return "\n".join([f"# {title}", "", source, "", *facts, text, ""])
+    return "\n".join([f"# {title}", "", source, "", *facts, text, *([end] if end else []), ""])
 
 
 if __name__ == "__main__":

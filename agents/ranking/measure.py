@@ -178,8 +178,11 @@ def _row(name: str, short: Floats, truth: Floats, sizes: Floats, paid: Mapping[s
             return Figure(np.nan)
         return bootstrap(lambda at: _partial_at(of, at, short, truth, sizes), count)
 
-    whole = short[:, np.isfinite(short).all(axis=0)]
-    hits = [hit_rate(column, truth, BEST_OF, TOP) for column in whole.T] if enough else []
+    hits = [
+        hit_rate(column[there], truth[there], BEST_OF, TOP)
+        for column in short.T
+        if (there := np.isfinite(column)).sum() >= LEAST_NETWORKS
+    ]
     return Row(
         name=name,
         networks=count,

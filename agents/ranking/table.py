@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from agents.ranking.measure import BEST_OF, SIZE_ALONE, TOP, Measured
+from agents.ranking.measure import BEST_OF, SIZE_ALONE, TOP, Measured, Row
 from agents.ranking.statistics import Figure
 
 
-def markdown(measured: Measured) -> str:
-    """The table, as a page shows it."""
+def markdown(measured: Measured, said: Mapping[str, str] | None = None) -> str:
+    """The table, as a page shows it.
+
+    Args:
+        measured: the figures.
+        said: other words for recipes than those they were given in.
+    """
+    said = said or {}
     heads = [
         *("short recipe", "networks", "Spearman", "Kendall", "Pearson", "Spearman given log MACs"),
         *("Pearson given log MACs", "two seeds", f"best of {BEST_OF} in top {TOP}", "seconds"),
@@ -20,7 +26,7 @@ def markdown(measured: Measured) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in measured.rows:
         figures = [row.spearman, row.kendall, row.pearson, row.partial_spearman]
-        cells = [f"`{row.name}`" if row.name != SIZE_ALONE else row.name]
+        cells = [row.name if row.name == SIZE_ALONE else said.get(row.name, f"`{row.name}`")]
         cells.append(f"{row.networks}")
         cells += [str(one) for one in (*figures, row.partial_pearson, Figure(row.between_seeds))]
         cells += [_word(row.hits, "{:.0%}"), _word(row.seconds, "{:.1f}")]
@@ -31,7 +37,8 @@ def markdown(measured: Measured) -> str:
     seconds = _word(measured.long_seconds, "{:.0f}")
     return "\n".join(
         [
-            f"Against `{measured.long_name}`: {measured.networks} random networks, the mean of "
+            f"Against {said.get(measured.long_name, f'`{measured.long_name}`')}: "
+            f"{measured.networks} random networks, the mean of "
             f"{seeds} training(s) of {seconds} processor seconds, between which the correlation is "
             f"{Figure(measured.long_between_seeds)}.",
             "",
@@ -46,14 +53,41 @@ def markdown(measured: Measured) -> str:
     )
 
 
+def read(content: Mapping[str, Any]) -> Measured:
+    """The figures that ``as_json`` wrote."""
+
+    def known(value: float | None) -> float:
+        return math.nan if value is None else value
+
+    def row(found: Mapping[str, Any]) -> Row:
+        values = {
+            name: Figure(*(known(value[part]) for part in ("value", "low", "high")))
+            if isinstance(value, Mapping)
+            else known(value)
+            for name, value in found.items()
+            if name != "name"
+        }
+        return Row(name=found["name"], **values)  # type: ignore[arg-type]
+
+    fewest, most = content["long_repeats"]
+    return Measured(
+        [row(found) for found in content["rows"]],
+        content["long_name"],
+        known(content["long_seconds"]),
+        known(content["long_between_seeds"]),
+        (fewest, most),
+        content["networks"],
+    )
+
+
 def _word(value: float, form: str) -> str:
     return "-" if math.isnan(value) else form.format(value)
 
 
 def as_json(measured: Measured, origin: Mapping[str, Any]) -> str:
     """Everything, for programs: figures that are not known are null."""
-    content = {**origin, **asdict(measured)}
-    return json.dumps(_plain(content), indent=1) + "\n"
+    content = {**origin, **_plain(asdict(measured))}
+    return json.dumps(content, indent=1) + "\n"
 
 
 def _plain(value: Any) -> Any:

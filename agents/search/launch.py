@@ -10,6 +10,7 @@ import gymnasium as gym
 from agents.presets import find_preset
 from agents.records.run_folder import RunFolder
 from agents.registry import unknown
+from agents.search.banner import ranking_line
 from agents.search.environment import STORE, describe_environment, find_spec, open_environment
 from agents.search.options import TrainOptions
 from agents.search.play import AnyEnv
@@ -97,6 +98,7 @@ def prepare(options: TrainOptions) -> Launch:
     stored = run.read_config(resume=True) if options.budget.resume else {}
     own = settings_for(options.what.agent, preset, options.agent, stored)
     arguments = environment_arguments(spec, preset, _given(options), stored)
+    banner += ranking_line(spec, settings_given(spec, arguments), arguments.get("recipe"))
     settings = search_settings(
         preset,
         stored,
