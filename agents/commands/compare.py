@@ -40,6 +40,7 @@ from nas_env.checks import at_least, check_settings, some
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.table_env import TableSettings
 from nas_env.errors import InvalidDatasetError
+from nas_env.evaluation.named_reward import reward_from_text
 from nas_env.system.files import write_durably
 from nas_env.system.folders import user_path
 from nas_env.tables.file import read_table
@@ -68,6 +69,8 @@ class CompareOptions:
         preset: hyper-parameters of the agents: quick, fast or paper.
         recipe: how children are trained, where they are. Default: the environment's.
         dataset: what on. Default: the environment's.
+        reward: what a child is worth: a name, or a JSON object with settings. Default: the paper's
+            of the metric.
         arguments: further keyword arguments of the environment as a JSON object.
         every: children between points of the curves. Default: a hundredth of the budget, at least
             10.
@@ -84,6 +87,7 @@ class CompareOptions:
     preset: str = "quick"
     recipe: str | None = None
     dataset: str | None = None
+    reward: str | None = None
     arguments: str | None = None
     every: Annotated[int | None, at_least(1)] = None
     run_dir: Path | None = None
@@ -152,10 +156,12 @@ def compare(options: CompareOptions) -> Path:
 
 def _contest(options: CompareOptions) -> Contest:
     recipe = None if options.recipe is None else recipe_from_text(options.recipe)
+    reward = None if options.reward is None else reward_from_text(options.reward)
+    named = {"recipe": recipe, "dataset": options.dataset, "reward": reward}
     arguments = {
         **further_arguments(options.arguments),
         **options.environment,
-        **{k: v for k, v in (("recipe", recipe), ("dataset", options.dataset)) if v is not None},
+        **{name: value for name, value in named.items() if value is not None},
     }
     return Contest(options.env, options.children, options.children_per_update, arguments)
 

@@ -17,6 +17,7 @@ from agents.search.play import AnyEnv
 from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluator import TellsOfChildren
+from nas_env.evaluation.named_reward import NamedReward, reward_json
 from nas_env.space.layout import Layout
 from nas_env.system.folders import user_path
 
@@ -153,6 +154,8 @@ def own_positions(env: AnyEnv, layout: Layout | None) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """A JSON-able stand-in: the value itself, a dataclass's fields, or for a function its name."""
+    if isinstance(value, NamedReward):
+        return reward_json(value)
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     try:

@@ -137,6 +137,7 @@ def _given(options: TrainOptions) -> dict[str, Any]:
     given: dict[str, Any] = {
         "dataset": options.what.dataset,
         "recipe": options.what.recipe_value(),
+        "reward": options.what.reward_value(),
         "data_dir": None if place.data_dir is None else str(place.data_dir),
         "workers": place.workers,
         **options.environment,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from agents.search.setting_names import agent_setting_names, environment_setting_names
 from nas_env.checks import above, at_least, check_settings
+from nas_env.evaluation.named_reward import reward_from_text
 from nas_env.system.folders import user_path
 from nas_env.training.recipe_choice import recipe_from_text
 
@@ -33,6 +34,9 @@ class What:
             '{"name": "quick", "epochs": 2}'. Default: the preset's.
         dataset: name, or path of a folder with your own images (train/CLASS/*.png) or text.
             Default: the environment's.
+        reward: what a child is worth: a name such as accuracy or accuracy_cubed, or a JSON object
+            with settings such as '{"name": "cost_aware", "cost": "macs", "target": 2e7}'. Default:
+            the paper's of the metric.
         arguments: further keyword arguments of the environment as a JSON object: for ids that are
             not ours, whose arguments have no flags.
         seed: run seed: the same seed gives the same search.
@@ -43,6 +47,7 @@ class What:
     preset: str = "quick"
     recipe: str | None = None
     dataset: str | None = None
+    reward: str | None = None
     arguments: str | None = None
     seed: Annotated[int, at_least(0)] = 0
 
@@ -53,6 +58,14 @@ class What:
             ConfigurationError: it looks like JSON but is not.
         """
         return None if self.recipe is None else recipe_from_text(self.recipe)
+
+    def reward_value(self) -> str | dict[str, Any] | None:
+        """The reward's name, or its settings as a dict.
+
+        Raises:
+            ConfigurationError: it looks like JSON but is not.
+        """
+        return None if self.reward is None else reward_from_text(self.reward)
 
 
 @dataclass(frozen=True)

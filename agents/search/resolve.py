@@ -67,8 +67,9 @@ def environment_arguments(
 ) -> dict[str, Any]:
     """Keyword arguments of an environment by id: what was given, the preset's recipe and depth.
 
-    The recipe is resolved in full and its numerics are chosen. A run to be resumed keeps the recipe
-    that it was started with, whatever its name means by now and whatever is fastest here.
+    The recipe is resolved in full and its numerics are chosen, and so is the reward. A run to be
+    resumed keeps the recipe that it was started with, whatever its name means by now and whatever
+    is fastest here.
 
     Raises:
         ConfigurationError: a recipe or an argument that cannot be.
@@ -76,6 +77,8 @@ def environment_arguments(
     """
     given = {name: value for name, value in given.items() if value is not None}
     settings = settings_given(spec, given)
+    if settings is not None and settings.reward is not None:
+        given["reward"] = settings.reward_json()
     if settings is None or family_of(settings) == "other":
         return given
     names = {field.name for field in fields(settings)}

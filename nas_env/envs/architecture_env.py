@@ -4,6 +4,7 @@ One episode writes one architecture token by token; the last token trains one ch
 """
 
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -27,7 +28,8 @@ from nas_env.envs.token_space import TokenSpace
 from nas_env.errors import InvalidTokenError, ResetNeededError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
-from nas_env.evaluation.reward import Reward, identity
+from nas_env.evaluation.named_reward import Reward, chosen_reward
+from nas_env.evaluation.reward import identity
 from nas_env.rendering.shapes import Pixels
 from nas_env.space.layout import SearchSpace
 from nas_env.tasks.drawing import draw_tokens
@@ -106,7 +108,8 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     * `search_space`: layout, masks, decode and encode (`nas_env.space.layout.SearchSpace`).
     * `evaluator`: an `Evaluator`, or a callable `(architecture, seed) -> metric`; an exception or a
       number that is not finite is then a failed child. `close()` closes it.
-    * `reward`: `metric -> float`, the identity by default.
+    * `reward`: `metric -> float`, the identity by default; or a reward's name or settings, such as
+      `"accuracy_cubed"` with `metric_name="accuracy"`.
     * `render_mode`: what `render()` gives of what is written so far: `"ansi"` a drawing as text,
       `"rgb_array"` a picture of one size for all steps of an episode, as `RecordVideo` wants it,
       `"human"` the text, printed, also at the end of each episode; it needs no display.
@@ -131,7 +134,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         self,
         search_space: SearchSpace[Any],
         evaluator: Evaluator | MetricFunction,
-        reward: Reward = identity,
+        reward: Reward | str | Mapping[str, Any] = identity,
         *,
         render_mode: str | None = None,
         metric_name: MetricName = "metric",
@@ -140,7 +143,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         self.search_space = search_space
         self.evaluator = as_evaluator(evaluator)
         self.metric_name: MetricName = metric_name
-        self.reward = reward
+        self.reward: Reward = chosen_reward(reward, metric_name)
         self.render_mode = render_mode
         self.run_seed = 0
         self.evaluation: Evaluation | None = None

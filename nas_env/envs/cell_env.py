@@ -1,13 +1,12 @@
 """The paper's recurrent-cell environments: keyword arguments -> space, text, training, reward."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, ClassVar
 
-from nas_env.checks import above, below
+from nas_env.checks import above, below, require, shown
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
-from nas_env.evaluation.reward import Reward, inverse_square
+from nas_env.evaluation.named_reward import InverseSquarePerplexity, Reward
 from nas_env.space.cell import CellSpace
 from nas_env.tasks.cell_kind import CellKind
 from nas_env.tasks.kinds import CELL
@@ -21,7 +20,7 @@ class CellSettings(ChildSettings):
         base_number: leaves of the tree, a power of two.
         combinations: how a node may join its two inputs.
         activations: what may follow.
-        reward_constant: c in the reward c / perplexity^2.
+        reward_constant: c in c / perplexity^2, the reward where no other is given.
     """
 
     kind: ClassVar[CellKind] = CELL
@@ -32,6 +31,13 @@ class CellSettings(ChildSettings):
     activations: tuple[str, ...] = ("identity", "tanh", "sigmoid", "relu")
     reward_constant: Annotated[float, above(0), below(1e9)] = 80.0
 
+    def __post_init__(self) -> None:
+        """Check what the base cannot."""
+        super().__post_init__()
+        constant, default = self.reward_constant, type(self).reward_constant
+        allowed = f"left out beside reward={shown(self.reward)}, whose settings hold its constant"
+        require(self.reward is None or constant == default, "reward_constant", constant, allowed)
+
     def search_space(self) -> CellSpace:
         """The space these settings describe.
 
@@ -40,9 +46,9 @@ class CellSettings(ChildSettings):
         """
         return CellSpace(self.base_number, self.combinations, self.activations)
 
-    def reward(self) -> Reward:
+    def default_reward(self) -> Reward:
         """C / perplexity^2 (section 4.2)."""
-        return partial(inverse_square, c=self.reward_constant)
+        return InverseSquarePerplexity(self.reward_constant)
 
 
 class CellEnv(TaskEnv):
@@ -86,7 +92,9 @@ class CellEnv(TaskEnv):
 
     ## Rewards
     0 until the last token; then `reward_constant / perplexity ** 2` on the validation text, 0 if
-    the child failed.
+    the child failed. `reward=` takes another: the names are `inverse_square_perplexity` (setting
+    `c`) and `cost_aware`, such as `{"name": "cost_aware", "cost": "macs", "target": 2e6}`; or a
+    function of the perplexity.
 
     ## Starting State
     No token chosen. `reset(seed=s)` sets the run seed that children's seeds derive from.
@@ -102,6 +110,7 @@ class CellEnv(TaskEnv):
     |---|---|---|
     | `recipe` | `"quick"` | `"paper"`, `"fast"`, `"quick"`, a dict of changes, or a recipe |
     | `dataset` | by id | `"ptb"`, `"pydocs"`, or a folder of `*.train.txt`, `*.valid.txt` |
+    | `reward` | None | `"inverse_square_perplexity"`, another name, a dict, or a function |
     | `data_dir` | None | where data sets known by name are, or are downloaded to |
     | `evaluator` | `"local"` | `"local"`, `"process"`, a function `(architecture, seed)` |
     | `workers` | None | worker processes of `"process"`; None = all cores |
@@ -111,7 +120,7 @@ class CellEnv(TaskEnv):
     | `base_number` | 8 | leaves of the tree: 2, 4, 8, 16, ... |
     | `combinations` | `("add", "elem_mult")` | any of add, elem_mult, max |
     | `activations` | four | any of identity, tanh, sigmoid, relu, sin |
-    | `reward_constant` | 80 | c in c / perplexity^2 |
+    | `reward_constant` | 80 | c in c / perplexity^2, where no other reward is given |
 
     Nothing is loaded before the first child is trained: constructing is cheap, pickling works.
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from nas_env.checks import at_least, require
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
-from nas_env.evaluation.reward import Reward, cubed
+from nas_env.evaluation.named_reward import AccuracyCubed, Reward
 from nas_env.space.conv import ConvSpace
 from nas_env.space.layer_types import LayerTypesSpace
 from nas_env.space.layered import BlockSize, FilterCounts, LayeredSpace, Places, Sides
@@ -81,9 +81,9 @@ class ConvSettings(ChildSettings):
             allowed = f"{value}, or left out, with layer types: poolings are layers there"
             require(given == value, name, given, allowed)
 
-    def reward(self) -> Reward:
+    def default_reward(self) -> Reward:
         """Accuracy cubed (section 4.1)."""
-        return cubed
+        return AccuracyCubed()
 
 
 class ConvEnv(TaskEnv):
@@ -131,6 +131,9 @@ class ConvEnv(TaskEnv):
 
     ## Rewards
     0 until the last token; then `accuracy ** 3` on the validation split, 0 if the child failed.
+    `reward=` takes another: the names are `accuracy_cubed`, `accuracy` and `cost_aware`, the last
+    with settings, such as `{"name": "cost_aware", "cost": "macs", "target": 2e7}`; or a function of
+    the accuracy. Metrics are stored, never rewards: another reward trains no child again.
 
     ## Starting State
     No token chosen; depth `num_layers`, or `reset(options={"num_layers": n})` with n up to
@@ -147,6 +150,7 @@ class ConvEnv(TaskEnv):
     |---|---|---|
     | `recipe` | `"quick"` | `"paper"`, `"fast"`, `"quick"`, a dict of changes, or a recipe |
     | `dataset` | by id | `"cifar10"`, `"digits"`, or an image folder `train/CLASS/*.png` |
+    | `reward` | None | `"accuracy_cubed"`, another name, a dict with settings, or a function |
     | `data_dir` | None | where data sets known by name are, or are downloaded to |
     | `evaluator` | `"local"` | `"local"`, `"process"`, a function `(architecture, seed)` |
     | `workers` | None | worker processes of `"process"`; None = all cores |

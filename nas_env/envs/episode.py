@@ -15,7 +15,7 @@ from nas_env.errors import ConfigurationError
 from nas_env.evaluation.callable_evaluator import CallableEvaluator
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
-from nas_env.evaluation.reward import Reward
+from nas_env.evaluation.named_reward import Reward, reward_value
 from nas_env.space.layout import SearchSpace
 
 FAILURE_REWARD = 0.0
@@ -89,7 +89,7 @@ def reward_of(evaluation: Evaluation, reward: Reward) -> float:
     """
     if evaluation.metric is None:
         return FAILURE_REWARD
-    value = reward(evaluation.metric)
+    value = reward_value(reward, evaluation)
     if not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
         raise ConfigurationError(
             f"The reward function returned {value!r} for the metric {evaluation.metric!r}; "

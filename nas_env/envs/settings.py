@@ -20,7 +20,7 @@ from nas_env.errors import UnknownArgumentError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction, Task
 from nas_env.evaluation.factory import EXECUTORS, make_evaluator
-from nas_env.evaluation.reward import Reward
+from nas_env.evaluation.named_reward import Reward, chosen_reward, reward_json
 from nas_env.space.layout import SearchSpace
 from nas_env.system.machine import available_cores
 from nas_env.tasks.kind import Family, Kind
@@ -33,11 +33,14 @@ class ChildSettings(ABC):
     """How and where children are trained: arguments of every id.
 
     A family of ids (convolutional networks, cells) names its kind of child, which has metric, task
-    and recipes, and adds the arguments of its search space and the reward.
+    and recipes, and adds the arguments of its search space and its own reward.
 
     Attributes:
         recipe: name (``"paper"``, ``"fast"``, ``"quick"``), dict of changes, or recipe.
         dataset: name, or path of a folder.
+        reward: what a child is worth: a name (``"accuracy_cubed"``), a dict of a name and its
+            settings (``{"name": "cost_aware", "cost": "macs", "target": 2e7}``), or a function
+            ``metric -> reward``; None = the paper's of the metric.
         data_dir: folder that holds, or will hold, the data sets known by name; None = the default.
         evaluator: ``"local"``, ``"process"``, a callable ``(architecture, seed) -> metric``, or an
             ``Evaluator``; None = ``"local"`` in a single environment, ``"process"`` in a vector
@@ -51,6 +54,7 @@ class ChildSettings(ABC):
 
     recipe: Any = "quick"
     dataset: Annotated[str, matching(bool, "that names a data set or a folder")] = ""
+    reward: Any = None
     data_dir: str | None = None
     evaluator: str | MetricFunction | Evaluator | None = None
     workers: Annotated[int | None, at_least(1)] = None
@@ -66,6 +70,8 @@ class ChildSettings(ABC):
         allowed = f"one of {', '.join(map(repr, self.recipes))}"
         changes = "a dict of changes to one of them, such as {'name': 'quick', 'epochs': 2}"
         require(known, "recipe", name, f"{allowed}, or {changes}")
+        if self.reward is not None:
+            chosen_reward(self.reward, self.metric_name)
 
     def _check_evaluator(self) -> None:
         given = self.evaluator
@@ -126,8 +132,18 @@ class ChildSettings(ABC):
         return self.kind.make_task(self.dataset, self.data_dir, self.recipe, self.device)
 
     @abstractmethod
-    def reward(self) -> Reward:
-        """``metric -> reward``."""
+    def default_reward(self) -> Reward:
+        """The reward where none is given."""
+
+    def reward_function(self) -> Reward:
+        """What a child's evaluation is worth."""
+        if self.reward is None:
+            return self.default_reward()
+        return chosen_reward(self.reward, self.metric_name)
+
+    def reward_json(self) -> Any:
+        """The reward with all of its settings, as JSON; None where none is given."""
+        return None if self.reward is None else reward_json(self.reward_function())
 
     def make_evaluator(self) -> Evaluator:
         """Cache, store and executor over the task."""

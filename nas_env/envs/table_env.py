@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from nas_env.checks import matching
+from nas_env.checks import matching, require
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.task_env import TaskEnv, TaskVectorEnv
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Evaluator, Task
-from nas_env.evaluation.reward import Reward, cubed, identity, inverse_square
+from nas_env.evaluation.named_reward import (
+    AccuracyCubed,
+    CostAware,
+    InverseSquarePerplexity,
+    Metric,
+    Reward,
+)
 from nas_env.space.layout import SearchSpace
 from nas_env.tables.file import read_table
 from nas_env.tables.table import TableEvaluator
@@ -18,9 +24,9 @@ from nas_env.tasks.kinds import CONV, kind_of_space
 
 TRAINED_BEFOREHAND = "table"
 REWARDS: dict[MetricName, Reward] = {
-    "accuracy": cubed,
-    "perplexity": inverse_square,
-    "metric": identity,
+    "accuracy": AccuracyCubed(),
+    "perplexity": InverseSquarePerplexity(),
+    "metric": Metric(),
 }
 """What the other ids make of the same metric."""
 
@@ -50,6 +56,14 @@ class TableSettings(ChildSettings):
                 f"dataset is {self.dataset!r}, but recipe 'table' looks children up in the table "
                 f"{self.table!r}. Name another table, or train: recipe='quick'."
             )
+        reward = self.reward_function() if self.looks_up and self.reward is not None else None
+        if isinstance(reward, CostAware):
+            table = read_table(self.table)
+            known = [
+                name for name in ("parameters", "train_seconds") if getattr(table, name) is not None
+            ]
+            allowed = f"a cost that the table holds ({', '.join(known) or 'it holds none'})"
+            require(reward.cost in known, "cost", reward.cost, allowed, "reward cost_aware:")
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -89,7 +103,7 @@ class TableSettings(ChildSettings):
         """Worker processes for children that are trained."""
         return self if self.looks_up else super().for_batches(num_envs)
 
-    def reward(self) -> Reward:
+    def default_reward(self) -> Reward:
         """That of the other ids with the same metric."""
         return REWARDS[self.metric_name]
 
@@ -127,7 +141,8 @@ class TableEnv(TaskEnv):
 
     ## Rewards
     0 until the last token; then `accuracy ** 3` on the validation split (`80 / perplexity ** 2`, or
-    the metric itself, for a table of another metric), 0 if that training failed.
+    the metric itself, for a table of another metric), 0 if that training failed. `reward=` takes
+    another, as in the other ids; of costs, a table knows parameters and training seconds.
 
     ## Starting State
     No token chosen. `reset(seed=s)` sets the run seed.
@@ -146,6 +161,7 @@ class TableEnv(TaskEnv):
     | `recipe` | `"table"` | `"table"` looks up; `"quick"`, `"fast"`, `"paper"` or a dict trains |
     | `dataset` | `"digits"` | what is trained on, if the recipe trains |
     | `evaluator` | None | a function replaces the table; executors matter to training only |
+    | `reward` | None | `"accuracy_cubed"`, another name, a dict with settings, or a function |
     | `workers`, `store`, `device`, `data_dir` | | as in the other ids; for training only |
     | `render_mode` | None | `"ansi"`, `"rgb_array"` or `"human"` |
 

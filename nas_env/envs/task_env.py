@@ -27,7 +27,7 @@ class TaskEnv(ArchitectureEnv):
         super().__init__(
             self.settings.search_space(),
             self.settings.evaluator_or_callable(),
-            self.settings.reward(),
+            self.settings.reward_function(),
             render_mode=render_mode,
             metric_name=self.settings.metric_name,
         )
@@ -56,7 +56,7 @@ class TaskVectorEnv(ArchitectureVectorEnv):
         super().__init__(
             self.settings.search_space(),
             self.settings.evaluator_or_callable(),
-            self.settings.reward(),
+            self.settings.reward_function(),
             num_envs=num_envs,
             render_mode=render_mode,
             metric_name=self.settings.metric_name,

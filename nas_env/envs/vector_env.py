@@ -5,7 +5,7 @@ one episode or a thousand. The children of all episodes that end in a step go to
 one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -30,7 +30,8 @@ from nas_env.envs.vector_infos import single_observations, terminal_infos
 from nas_env.errors import ConfigurationError, InvalidTokenError, ResetNeededError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
-from nas_env.evaluation.reward import Reward, identity
+from nas_env.evaluation.named_reward import Reward, chosen_reward
+from nas_env.evaluation.reward import identity
 from nas_env.rendering.shapes import Pixels
 from nas_env.space.layout import SearchSpace
 from nas_env.tasks.drawing import draw_tokens
@@ -68,7 +69,7 @@ class ArchitectureVectorEnv(Base):
     Args:
         search_space: the search space.
         evaluator: an `Evaluator`, or a callable `(architecture, seed) -> metric`.
-        reward: `metric -> float`.
+        reward: `metric -> float`, or a reward's name or settings.
         num_envs: number of episodes.
         render_mode: `"ansi"`, `"rgb_array"`, `"human"` or None.
         metric_name: what a callable measures.
@@ -88,7 +89,7 @@ class ArchitectureVectorEnv(Base):
         self,
         search_space: SearchSpace[Any],
         evaluator: Evaluator | MetricFunction,
-        reward: Reward = identity,
+        reward: Reward | str | Mapping[str, Any] = identity,
         *,
         num_envs: int = 1,
         render_mode: str | None = None,
@@ -103,7 +104,7 @@ class ArchitectureVectorEnv(Base):
         self.search_space = search_space
         self.evaluator = as_evaluator(evaluator)
         self.owns_evaluator = owns_evaluator
-        self.reward = reward
+        self.reward: Reward = chosen_reward(reward, metric_name)
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.metric_name: MetricName = metric_name
