@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from agents.command import run_command
 from agents.commands import command_line
+from agents.records.direction import direction_of
 from agents.records.episode import SearchResult, best_of
 from agents.reports.architectures import describe
 from agents.search.flags import parse_options
@@ -57,10 +58,13 @@ def _summary(launch: Launch, result: SearchResult) -> str:
         reasons = sorted({episode.message for episode in result.episodes})
         lines.append(f"No child could be trained: {'; '.join(reasons[:3])}")
     else:
-        name = launch.search.config.get("metric_name", "metric")
+        name = str(launch.search.config.get("metric_name", "metric"))
+        metrics, rewards = zip(*((e.metric, e.reward) for e in result.episodes), strict=True)
+        what = f"best {name} {best.metric:.4f} (validation)"
+        if not direction_of(name, metrics, rewards):
+            what = f"best reward {best.reward:.4g}, {name} {best.metric:.4f} (validation)"
         lines += [
-            f"best {name} {best.metric:.4f} (validation), {best.parameters:,} parameters, "
-            f"child {best.number}",
+            f"{what}, {best.parameters:,} parameters, child {best.number}",
             "",
             describe(best),
             "",

@@ -68,7 +68,7 @@ def comparison_page(comparison: Comparison, about: Page) -> str:
 
 def budget_rows(comparison: Comparison, about: Page) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: mean and standard error over seeds of each agent at each budget."""
-    heads = ["agent", "#children", f"#best {comparison.metric_name} so far"]
+    heads = ["agent", "#children", f"#best {comparison.ranked_by} so far"]
     heads += [f"#top {count}" for count in TOPS[1:]] + ["#recent mean"]
     if about.test is not None:
         heads.append("#test, best by reward")
@@ -115,8 +115,8 @@ def figure_6(comparison: Comparison) -> list[Chart]:
             series.append(_series(agent, across_seeds(curves, comparison.checkpoints), index))
         ends = [comparison.checkpoints[0], comparison.children]
         series.append(Series("", ends, [0.0, 0.0], "#5b6675", "dashed"))
-        unit = " (fraction)" if comparison.metric_name == "accuracy" else ""
-        label = f"{comparison.metric_name} better by{unit}"
+        unit = " (fraction)" if comparison.ranked_by == "accuracy" else ""
+        label = f"{comparison.ranked_by} better by{unit}"
         charts.append(chart(f"top {count} unique models", Axes("children", label), series))
     return charts
 
@@ -127,7 +127,7 @@ def learning_charts(comparison: Comparison) -> list[Chart]:
     charts = []
     for name, figure in kinds.items():
         bands = {a: across_seeds(figure(a), comparison.checkpoints) for a in comparison.agents}
-        label = metric_label(comparison.metric_name)
+        label = metric_label(comparison.ranked_by)
         lines = [_series(a, band, i) for i, (a, band) in enumerate(bands.items())]
         charts.append(chart(name, Axes("children", label), lines))
         timed = [_timed(comparison, a, band, i) for i, (a, band) in enumerate(bands.items())]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.records.averages import half_width
-from agents.records.trace import Floats, Trace
+from agents.records.direction import ranked_by
+from agents.records.trace import Floats, Trace, compared
 from nas_env.errors import ConfigurationError
 
 SPREAD = 1e-9
@@ -95,6 +96,7 @@ class Comparison:
 
     def __init__(self, traces: Sequence[Trace], every: int) -> None:
         self.agents: dict[str, list[Trace]] = {}
+        traces = compared(traces)
         for trace in traces:
             self.agents.setdefault(trace.agent, []).append(trace)
         for runs in self.agents.values():
@@ -114,8 +116,8 @@ class Comparison:
         self.seeds = seeds[traces[0].agent]
         self.children = lengths.pop()
         self.checkpoints = checkpoints_of(self.children, every)
-        self.metric_name = traces[0].metric_name
-        self.lower_is_better = traces[0].lower_is_better
+        self.ranked_by = ranked_by(traces[0].metric_name, traces[0].sign)
+        self.lower_is_better = traces[0].sign < 0
 
     def curves(self, agent: str, figure: Callable[[Trace], Floats]) -> Floats:
         """(seeds, checkpoints) of a figure."""

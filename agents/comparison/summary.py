@@ -6,28 +6,40 @@ from statistics import fmean
 from agents.comparison.report import table_text
 from agents.comparison.statistics import Comparison
 from agents.records.averages import estimate
-from agents.records.episode import best_of
-from agents.records.run_record import RunRecord
+from agents.records.episode import Episode, best_of
+from agents.records.run_record import RunRecord, direction_in
 from agents.records.trace import Trace
 
 Groups = Mapping[str, Sequence[RunRecord]]
 
 
 def block_table(groups: Groups, block: int) -> str:
-    """Markdown: mean metric and best so far of each agent, over seeds, per block of children."""
+    """Markdown: mean metric and best so far of each agent, over seeds, per block of children.
+
+    Where rewards rank, they stand in the place of the metric; see ``agents.records.direction``.
+    """
+    by_reward = not direction_in([run for runs in groups.values() for run in runs])
+    what = " reward" if by_reward else ""
     longest = max(len(run.episodes) for runs in groups.values() for run in runs)
     rows = []
     for start in range(0, longest, block):
         stop = min(start + block, longest)
         row = [f"{start + 1}-{stop}"]
         for runs in groups.values():
-            blocks = [[m for m in run.metrics[start:stop] if m is not None] for run in runs]
-            bests = [best_of(run.episodes[:stop]) for run in runs]
+            blocks = [_values(run.episodes[start:stop], by_reward) for run in runs]
+            bests = [best for run in runs if (best := best_of(run.episodes[:stop]))]
             row.append(str(estimate([fmean(values) for values in blocks if values])))
-            row.append(str(estimate([b.metric for b in bests if b and b.metric is not None])))
+            row.append(str(estimate(_values(bests, by_reward))))
         rows.append(row)
-    heads = [f"{agent}: {what}" for agent in groups for what in ("mean", "best so far")]
+    heads = [
+        f"{agent}: {head}" for agent in groups for head in (f"mean{what}", f"best{what} so far")
+    ]
     return table_text(["children", *heads], rows)
+
+
+def _values(episodes: Sequence[Episode], by_reward: bool) -> list[float]:
+    """Of the children that did not fail."""
+    return [e.reward if by_reward else e.metric for e in episodes if e.metric is not None]
 
 
 def against_last(groups: Groups) -> list[str]:

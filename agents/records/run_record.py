@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from agents.records.direction import direction_of
 from agents.records.episode import Episode
 from agents.records.log import read_rows, unreadable
 from agents.records.run_folder import UPDATES, RunFolder
@@ -56,15 +57,15 @@ class RunRecord:
         """``accuracy``, ``perplexity``, or ``metric``."""
         return str(self.config.get("metric_name", "metric"))
 
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether a low metric is a good one."""
-        return self.metric_name == "perplexity"
-
     @cached_property
     def metrics(self) -> tuple[float | None, ...]:
         """Of each child in order; None: it failed."""
         return tuple(episode.metric for episode in self.episodes)
+
+    @cached_property
+    def rewards(self) -> tuple[float, ...]:
+        """Of each child in order."""
+        return tuple(episode.reward for episode in self.episodes)
 
     @property
     def elapsed_s(self) -> float | None:
@@ -103,6 +104,13 @@ def read_run(folder: str | Path) -> RunRecord:
         )
     updates = read_updates(opened.path / UPDATES)
     return RunRecord(opened.path, config, tuple(episodes), updates)
+
+
+def direction_in(records: Sequence[RunRecord]) -> int:
+    """What ranks the children of all of these runs; see ``direction_of``."""
+    metrics = [metric for record in records for metric in record.metrics]
+    rewards = [reward for record in records for reward in record.rewards]
+    return direction_of(records[0].metric_name, metrics, rewards)
 
 
 def read_updates(path: Path) -> dict[str, dict[int, float]]:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.records.direction import direction_of
 from agents.records.episode import SMALLEST_WINDOW, Episode, recent_window
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,9 @@ class Trace:
         rewards: (children,) what the agent learned from.
         seconds: (children,) training time of each child, whoever paid for it.
         tokens: (children, positions) padded with -1.
-        metric_name: what was measured; a low perplexity is a good one.
+        metric_name: what was measured.
+        direction: which way it is good (``direction_of``), also of the traces that this one is
+            compared with; None = found out from its own children.
     """
 
     agent: str
@@ -38,6 +41,7 @@ class Trace:
     seconds: Floats
     tokens: NDArray[np.int16]
     metric_name: str = "metric"
+    direction: int | None = None
 
     @classmethod
     def of(cls, agent: str, seed: int, episodes: Sequence[Episode], metric_name: str) -> "Trace":
@@ -60,18 +64,25 @@ class Trace:
             metric_name,
         )
 
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether a low metric is a good one."""
-        return self.metric_name == "perplexity"
+    @cached_property
+    def sign(self) -> int:
+        """1: a high metric is good; -1: a low one; 0: rewards rank."""
+        if self.direction is not None:
+            return self.direction
+        return direction_of(self.metric_name, self.metrics, self.rewards)
+
+    @cached_property
+    def values(self) -> Floats:
+        """(children,) what ranks: the metric, or the reward; NaN for a failed child."""
+        return self.metrics if self.sign else np.where(np.isnan(self.metrics), np.nan, self.rewards)
 
     def __len__(self) -> int:
         return len(self.models)
 
     @cached_property
     def gains(self) -> Floats:
-        """Metrics turned so that more is better; failed children are -inf."""
-        signed = -self.metrics if self.lower_is_better else self.metrics
+        """What ranks, turned so that more is better; failed children are -inf."""
+        signed = -self.values if self.sign < 0 else self.values
         return np.where(np.isnan(signed), -np.inf, signed)
 
     def first(self, children: int) -> "Trace":
@@ -79,14 +90,14 @@ class Trace:
         return replace(self, **{name: getattr(self, name)[:children] for name in ARRAYS})
 
     def top_mean(self, count: int, checkpoints: Sequence[int]) -> Floats:
-        """Mean metric of the best ``count`` unique models after each checkpoint.
+        """Mean of what ranks over the best ``count`` unique models after each checkpoint.
 
-        A model counts with the metric of its first training. NaN while there are fewer.
+        A model counts with its first training. NaN while there are fewer.
         """
         _, first = np.unique(self.models, return_index=True)
         first.sort()
         gains = self.gains[first]
-        sign = -1.0 if self.lower_is_better else 1.0
+        sign = -1.0 if self.sign < 0 else 1.0
         means = np.full(len(checkpoints), np.nan)
         for at, children in enumerate(checkpoints):
             found = gains[: np.searchsorted(first, children)]
@@ -96,18 +107,26 @@ class Trace:
         return means
 
     def best_so_far(self, checkpoints: Sequence[int]) -> Floats:
-        """Best metric after each checkpoint; NaN before the first complete child."""
+        """Best of what ranks after each checkpoint; NaN before the first complete child."""
         best = np.maximum.accumulate(self.gains)[np.asarray(checkpoints) - 1]
-        return np.where(np.isfinite(best), -best if self.lower_is_better else best, np.nan)
+        return np.where(np.isfinite(best), -best if self.sign < 0 else best, np.nan)
 
     def recent_mean(self, checkpoints: Sequence[int]) -> Floats:
-        """Mean metric of the recent children at each checkpoint; see ``recent_window``."""
-        return recent_means(self.metrics, checkpoints)
+        """Mean of what ranks over the recent children; see ``recent_window``."""
+        return recent_means(self.values, checkpoints)
 
     def best_children(self, checkpoints: Sequence[int]) -> NDArray[np.int64]:
         """Index of the child with the highest reward so far, the earliest of equals."""
         rewards = np.where(np.isnan(self.metrics), -np.inf, self.rewards)
         return np.array([int(np.argmax(rewards[:n])) for n in checkpoints], np.int64)
+
+
+def compared(traces: Sequence[Trace]) -> list[Trace]:
+    """Traces that are ranked by the same: what ranks the children of all of them."""
+    metrics = np.concatenate([trace.metrics for trace in traces])
+    rewards = np.concatenate([trace.rewards for trace in traces])
+    direction = direction_of(traces[0].metric_name, metrics, rewards)
+    return [replace(trace, direction=direction) for trace in traces]
 
 
 def recent_means(values: Floats, checkpoints: Sequence[int]) -> Floats:

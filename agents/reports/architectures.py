@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.records.episode import Episode
-from agents.records.run_record import RunRecord
+from agents.records.run_record import RunRecord, direction_in
 from nas_env.errors import NasEnvError
 from nas_env.rendering.picture import Picture
 from nas_env.space.architecture_json import architecture_from_json
@@ -25,13 +25,27 @@ class Found:
         episode: that child.
         record: its run.
         metric: mean of the metric over the times it was trained.
+        reward: mean of the reward over the same.
         times: how many children of all runs had it.
+        direction: what ranks it among the others; see ``agents.records.direction``.
     """
 
     episode: Episode
     record: RunRecord
     metric: float
+    reward: float
     times: int
+    direction: int
+
+    @property
+    def value(self) -> float:
+        """What ranks: the metric, or the reward where ``direction`` is 0."""
+        return self.metric if self.direction else self.reward
+
+    @property
+    def gain(self) -> float:
+        """The same, turned so that more is better."""
+        return self.direction * self.metric if self.direction else self.reward
 
     @property
     def svg(self) -> str:
@@ -55,7 +69,7 @@ class Found:
         child = f"child {self.episode.number} of {self.record.name}"
         if self.times > 1:
             child = f"mean of {self.times:,} children, the first {child}"
-        facts = f"{self.record.metric_name} {self.metric:.4f}, {child}"
+        facts = f"{self.record.metric_name} {self.metric:.4f}, reward {self.reward:.4g}, {child}"
         if self.episode.parameters:
             facts += f", {self.episode.parameters:,} parameters"
         return facts + (f", {self.episode.macs:,} MACs" if self.episode.macs else "")
@@ -63,35 +77,34 @@ class Found:
 
 def different_architectures(records: Sequence[RunRecord]) -> list[Found]:
     """Every architecture that was trained to its end, best first; equals in order of training."""
+    direction = direction_in(records)
     first: dict[str, Found] = {}
-    metrics: dict[str, list[float]] = {}
+    measured: dict[str, list[tuple[float, float]]] = {}
     for record in records:
         for episode in record.episodes:
             if episode.metric is not None:
                 key = episode.architecture or json.dumps(episode.tokens)
-                first.setdefault(key, Found(episode, record, episode.metric, 1))
-                metrics.setdefault(key, []).append(episode.metric)
-    found = [
-        replace(one, metric=sum(metrics[key]) / len(metrics[key]), times=len(metrics[key]))
-        for key, one in first.items()
-    ]
-    sign = 1.0 if records[0].lower_is_better else -1.0
-    return sorted(found, key=lambda one: sign * one.metric)
+                first.setdefault(key, Found(episode, record, 0.0, 0.0, 0, direction))
+                measured.setdefault(key, []).append((episode.metric, episode.reward))
+    found = []
+    for key, one in first.items():
+        times = len(measured[key])
+        metric, reward = (sum(values) / times for values in zip(*measured[key], strict=True))
+        found.append(replace(one, metric=metric, reward=reward, times=times))
+    return sorted(found, key=lambda one: -one.gain)
 
 
-def pareto_front(costs: Sequence[float], metrics: Sequence[float], lower: bool) -> list[int]:
+def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
     """Indices of what nothing beats in both, cheapest first.
 
     Args:
         costs: less is better.
-        metrics: of the same things.
-        lower: whether a lower metric is better.
+        gains: of the same things; more is better.
     """
-    sign = 1.0 if lower else -1.0
-    order = sorted(range(len(costs)), key=lambda i: (costs[i], sign * metrics[i]))
+    order = sorted(range(len(costs)), key=lambda i: (costs[i], -gains[i]))
     front: list[int] = []
     for index in order:
-        if not front or sign * metrics[index] < sign * metrics[front[-1]]:
+        if not front or gains[index] > gains[front[-1]]:
             front.append(index)
     return front
 

@@ -35,14 +35,28 @@ def subtitle(groups: Mapping[str, Sequence[RunRecord]]) -> str:
     return " · ".join(facts)
 
 
-def tiles(records: Sequence[RunRecord]) -> Pairs:
-    """The figures that people look for first, each with what it is."""
+def best_head(metric_name: str, direction: int) -> str:
+    """What the metric of the child with the highest reward is called."""
+    return f"best {metric_name}" if direction else f"{metric_name}, highest reward"
+
+
+def tiles(records: Sequence[RunRecord], direction: int) -> Pairs:
+    """The figures that people look for first, each with what it is.
+
+    Args:
+        records: the runs.
+        direction: what ranks their children; see ``agents.records.direction``.
+    """
     episodes = [episode for record in records for episode in record.episodes]
     best, count = best_of(episodes), len(episodes)
     failed = sum(episode.state == "failed" for episode in episodes)
     seconds = [record.elapsed_s for record in records if record.elapsed_s is not None]
     value = "none" if best is None else f"{best.metric:.4f}"
-    shown = [(value, f"best {records[0].metric_name} of a child")]
+    name = records[0].metric_name
+    shown = [(value, f"best {name} of a child")]
+    if not direction:
+        paid = "none" if best is None else f"{best.reward:.4g}"
+        shown = [(paid, "highest reward of a child"), (value, f"{name} of that child")]
     recent = recent_metrics(records[0].metrics) if len(records) == 1 else ()
     if count > 1 and recent:
         last = min(recent_window(count), count)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.records.run_record import RunRecord, group_runs, read_run
+from agents.records.direction import ranks_text
+from agents.records.run_record import RunRecord, direction_in, group_runs, read_run
 from agents.reports import facts
 from agents.reports.architectures import different_architectures
 from agents.reports.curves import (
@@ -18,9 +19,9 @@ from agents.reports.curves import (
     RECENT_NOTE,
     agent_figures,
     group_curves,
-    pareto_charts,
     run_curves,
 )
+from agents.reports.front import fronts
 from agents.reports.page import render
 from agents.reports.token_shares import draw_history, read_history
 from nas_env.errors import ConfigurationError, RunFolderError
@@ -76,6 +77,7 @@ def report(records: Sequence[RunRecord], refresh_s: int = 0) -> str:
     """
     groups = group_runs(records)
     first, several = records[0], len(records) > 1
+    direction = direction_in(records)
     found = different_architectures(records)
     return render(
         "run.html.j2",
@@ -87,7 +89,8 @@ def report(records: Sequence[RunRecord], refresh_s: int = 0) -> str:
         several=several,
         metric=first.metric_name,
         children=sum(len(record.episodes) for record in records),
-        tiles=facts.tiles(records),
+        tiles=facts.tiles(records, direction),
+        best_head=facts.best_head(first.metric_name, direction),
         group_rows=facts.group_rows(groups),
         run_rows=facts.run_rows(groups),
         recent_note=RECENT_NOTE,
@@ -96,9 +99,10 @@ def report(records: Sequence[RunRecord], refresh_s: int = 0) -> str:
         found=found,
         top=found[:TOP],
         median=found[len(found) // 2] if found else None,
+        ranks=ranks_text(first.metric_name, direction),
         repeated=any(one.times > 1 for one in found),
         choices="" if several else _choices(first),
-        costs=pareto_charts(found),
+        fronts=fronts(found),
         failures=facts.failure_rows(records),
         figures=[] if several else agent_figures(first),
         origins=[_origin(record) for record in records],

@@ -15,11 +15,14 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from agents.records.direction import direction_of
 from agents.records.episode import Episode, best_of, recent_metrics, recent_window
 from agents.reports.ticks import clock
 
 LINE_EVERY_S = 5.0
 """Shortest time between two plain lines."""
+LATEST = 1000
+"""Children by which a line tells whether metrics or rewards rank."""
 BAR = range(6, 31)
 """Width of the bar: what the text leaves it; none at all where that is less."""
 
@@ -38,6 +41,7 @@ class Tally:
         running: children of the running update that are finished.
         failed: failed children so far.
         now: the clock, in seconds.
+        direction: what makes the best one the best; see ``agents.records.direction``.
     """
 
     children: int | None
@@ -49,7 +53,9 @@ class Tally:
     running: int = 0
     failed: int = 0
     now: Callable[[], float] = time.monotonic
+    direction: int = 1
     _metrics: list[float | None] = field(default_factory=list)
+    _rewards: list[float] = field(default_factory=list)
     _here: int = 0  # children of this process, of finished updates
     _batch: int = 0  # size of the running update
     _start: float = field(init=False)
@@ -74,9 +80,15 @@ class Tally:
         self._batch = self.running = 0
         self.failed += sum(episode.state == "failed" for episode in episodes)
         self._metrics += [episode.metric for episode in episodes]
+        self._rewards += [episode.reward for episode in episodes]
+        self.direction = direction_of(self.metric_name, *self._latest())
         if here:
             self._here += len(episodes)
             self._last = self.now()
+
+    def _latest(self) -> tuple[list[float | None], list[float]]:
+        """Metrics and rewards that tell which ranks: as many as a line can wait for."""
+        return self._metrics[-LATEST:], self._rewards[-LATEST:]
 
     @property
     def counted(self) -> int:
@@ -137,6 +149,9 @@ class Tally:
         if self.best is not None and self.best.metric is not None:
             best = f"{self.best.metric:.4f}"
             parts["best"] = (f"best {self.metric_name} {best}", f"best {best}")
+            if not self.direction:
+                paid = f"best reward {self.best.reward:.4g}"
+                parts["best"] = (f"{paid} ({self.metric_name} {best})", paid)
         if recent := recent_metrics(self._metrics):
             last = min(recent_window(self.done), self.done)
             mean = f"{statistics.fmean(recent):.4f}"

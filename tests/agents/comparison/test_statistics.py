@@ -22,7 +22,8 @@ def trace(
     values = np.array(metrics, np.float64)
     numbers = np.arange(len(values)) if models is None else np.array(models)
     tokens = numbers[:, None].astype(np.int16)
-    return Trace(agent, seed, numbers, values, values**3, np.ones(len(values)), tokens, metric_name)
+    rewards = 80 / values**2 if metric_name == "perplexity" else values**3
+    return Trace(agent, seed, numbers, values, rewards, np.ones(len(values)), tokens, metric_name)
 
 
 def test_the_top_holds_unique_models() -> None:

@@ -11,7 +11,7 @@ import pytest
 from agents.comparison.summary import against_last, block_table
 from agents.records.episode import Episode, recent_metrics, recent_window
 from agents.records.run_folder import RunFolder
-from agents.records.run_record import RunRecord, group_runs, read_run
+from agents.records.run_record import RunRecord, direction_in, group_runs, read_run
 from agents.records.trace import Trace, recent_means
 from agents.search.progress import Tally
 from agents.tracking.figures import Figures
@@ -70,7 +70,7 @@ def test_a_run_is_read_once_with_everything(tmp_path: Path) -> None:
     folder.record(episodes([90.0, None]), {"update": 1, "elapsed_s": 2.5})
     read = read_run(tmp_path / "run")
     assert (read.env, read.agent, read.seed, read.name) == ("E-v0", "random", 3, "random, seed 3")
-    assert read.metrics == (90.0, None) and read.lower_is_better and read.elapsed_s == 2.5
+    assert read.metrics == (90.0, None) and direction_in([read]) == -1 and read.elapsed_s == 2.5
 
 
 def test_what_is_no_run_is_named_in_the_error(tmp_path: Path) -> None:

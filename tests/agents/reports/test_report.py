@@ -17,7 +17,7 @@ from agents.records.provenance import command_line, hardware
 from agents.records.run_record import read_run
 from agents.reports.architectures import different_architectures, pareto_front
 from agents.reports.chart import thin
-from agents.reports.curves import pareto_charts
+from agents.reports.front import fronts
 from agents.reports.report import report, write_report
 from agents.reports.ticks import linear_ticks, log_ticks, short, tick_texts
 from agents.search.options import TrainOptions
@@ -147,9 +147,9 @@ def test_macs_are_those_that_training_counted(tmp_path: Path) -> None:
 
 
 def test_a_pareto_front_keeps_what_nothing_beats_in_both() -> None:
-    costs, metrics = [3.0, 1.0, 2.0, 2.0, 5.0], [0.9, 0.5, 0.4, 0.7, 0.9]
-    assert pareto_front(costs, metrics, lower=False) == [1, 3, 0]
-    assert pareto_front(costs, metrics, lower=True) == [1, 2]
+    costs, gains = [3.0, 1.0, 2.0, 2.0, 5.0], [0.9, 0.5, 0.4, 0.7, 0.9]
+    assert pareto_front(costs, gains) == [1, 3, 0]
+    assert pareto_front(costs, [-gain for gain in gains]) == [1, 2]
 
 
 def test_ticks_are_round_numbers_inside_the_axis() -> None:
@@ -256,8 +256,31 @@ def test_architectures_that_all_cost_the_same_have_words_for_a_chart(run: Path) 
         replace(one, episode=replace(one.episode, parameters=389_072))
         for one in different_architectures([read_run(run)])
     ]
-    (figure,) = pareto_charts(found)
-    assert figure.note == f"All {len(found)} architectures have 389,072 parameters."
+    (front,) = fronts(found)
+    assert front.chart.note == f"All {len(found)} architectures have 389,072 parameters."
     found[0] = replace(found[0], episode=replace(found[0].episode, parameters=300_000))
-    (figure,) = pareto_charts(found)
-    assert figure.svg.count("<circle") > len(found) and ">350k</text>" in figure.svg
+    (front,) = fronts(found)
+    assert front.chart.svg.count("<circle") > len(found) and ">350k</text>" in front.chart.svg
+
+
+def test_the_front_of_every_known_cost_is_drawn_and_listed(tmp_path: Path) -> None:
+    reward = {"name": "cost_aware", "cost": "parameters", "target": 3e4, "exponent": -0.5}
+    env = gym.make_vec("NAS-Digits-Table-v0", num_envs=8, reward=reward)
+    agents.run_search(env, agent="random", children=80, run_dir=tmp_path / "run")
+    found = different_architectures([read_run(tmp_path / "run")])
+    parameters, seconds = fronts(found)
+    assert (parameters.cost, seconds.cost) == ("parameters", "seconds of training")
+    for front in (parameters, seconds):
+        assert "reward against" in front.chart.title  # a cost ranks otherwise than the accuracy
+    for one in found:
+        member = one in parameters.members
+        sizes = [(o.episode.parameters, o.reward) for o in found if o is not one]
+        mine = (one.episode.parameters, one.reward)
+        beaten = any(size <= mine[0] and reward >= mine[1] for size, reward in sizes)
+        assert member != beaten
+    page = (tmp_path / "run" / "report.html").read_text()
+    table = page.split("The front: parameters")[1].split("</table>")[0]
+    assert [f'class="number">{cost}</td>' in table for cost in parameters.costs] == [True] * len(
+        parameters.members
+    )
+    assert problems_of(page) == []
