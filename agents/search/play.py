@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from agents.agent import Agent, Batch, Problem
 from nas_env.envs.architecture_env import ArchitectureEnv
+from nas_env.envs.token_space import TokenSpace
 from nas_env.envs.vector_env import ArchitectureVectorEnv
 from nas_env.errors import ConfigurationError
 
@@ -60,6 +61,18 @@ class Order:
     def options(self) -> dict[str, Any] | None:
         """Reset options."""
         return None if self.num_layers is None else {"num_layers": self.num_layers}
+
+    def reset(self, episode: int, ours: bool) -> dict[str, Any]:
+        """Arguments of ``reset`` where episodes are played one after another.
+
+        Args:
+            episode: its number in this order.
+            ours: it is our environment in a wrapper, or Gymnasium's vector of ours: children's
+                seeds then derive from the run seed, as everywhere, and what a wrapper draws from
+                the episode's.
+        """
+        options = {**(self.options or {}), **({"run_seed": self.seed} if ours else {})}
+        return {"seed": self.seed_of(episode), "options": options or None}
 
     def seed_of(self, episode: int) -> int:
         """Seed of a foreign environment's episode: a function of run seed and number."""
@@ -162,7 +175,8 @@ class VectorPlayer(Player):
         return played
 
     def _round(self, agent: Agent, order: Order, first: int) -> list[Played]:
-        observations, _ = self.env.reset(seed=order.seed_of(first), options=order.options)
+        ours = isinstance(self.env.single_action_space, TokenSpace)
+        observations, _ = self.env.reset(**order.reset(first, ours))
         record = Record(self.env.num_envs)
         seen = {key: np.array(value) for key, value in observations.items()}
         while not record.ended.all():
@@ -191,7 +205,7 @@ class SinglePlayer(Player):
         return [self._episode(agent, order, number) for number in range(order.episodes)]
 
     def _episode(self, agent: Agent, order: Order, number: int) -> Played:
-        observation, _ = self.env.reset(seed=order.seed_of(number), options=order.options)
+        observation, _ = self.env.reset(**order.reset(number, _is_ours(self.env.unwrapped)))
         record = Record(1)
         while not record.ended.all():
             observations = {key: np.asarray(value)[None] for key, value in observation.items()}
@@ -249,7 +263,12 @@ def row_info(infos: dict[str, Any], row: int) -> dict[str, Any]:
     if final is not None:
         return dict(final[row])
     keys = [key for key in infos if not key.startswith("_")]
-    return {key: infos[key][row] for key in keys if infos.get(f"_{key}", [True] * (row + 1))[row]}
+    found: dict[str, Any] = {}
+    for key in keys:
+        value = infos[key]
+        if infos.get(f"_{key}", [True] * (row + 1))[row]:
+            found[key] = row_info(value, row) if isinstance(value, dict) else value[row]
+    return found
 
 
 def problem_of(observation_space: Any, action_space: Any, env: AnyEnv) -> Problem:

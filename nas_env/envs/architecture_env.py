@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_env.checks import check_seed
 from nas_env.envs.decoder import Decoder
 from nas_env.envs.episode import (
     NO_RENDER_MODE,
@@ -22,6 +23,7 @@ from nas_env.envs.episode import (
     outcome_text,
     reward_of,
     terminal_info,
+    token_space,
 )
 from nas_env.envs.masks import Masks
 from nas_env.envs.token_space import TokenSpace
@@ -58,7 +60,9 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     Most positions have fewer options than that. The valid tokens are given three ways, always as a
     fresh copy: `env.unwrapped.action_masks()` (bool), `info["action_mask"]` (int8, as
     `action_space.sample(mask)` wants it) and `obs["action_mask"]`. `action_space.sample()` without
-    a mask draws from the valid tokens.
+    a mask draws from the valid tokens, also in `SyncVectorEnv` and `AsyncVectorEnv`. Where a
+    wrapper changes the observations of their environments, it draws from the tokens that are valid
+    everywhere; `envs.action_space.sample(mask=tuple(infos["action_mask"]))` draws from all.
 
     ## Observation Space
     | Key | Space | Meaning |
@@ -80,7 +84,9 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     ## Starting State
     No token chosen. `reset(options={"num_layers": n})` sets the depth of this episode. The seed
     given to `reset` is the run seed, from which the seed of every child derives; it is kept until
-    another is given and is 0 if none ever was. Same run seed and tokens, same reward.
+    another is given and is 0 if none ever was. Same run seed and tokens, same reward, in whatever
+    wrapper or vector environment. Gymnasium's `SyncVectorEnv` and `AsyncVectorEnv` count a seed up:
+    `envs.reset(seed=[s] * n)`, or `reset(seed=s, options={"run_seed": s})`, gives all the same.
 
     ## Episode End
     `terminated` after the last token; never `truncated`. A step that raised an error (an invalid
@@ -147,8 +153,8 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         self.render_mode = render_mode
         self.run_seed = 0
         self.evaluation: Evaluation | None = None
-        self.observation_space = observation_space(search_space)
-        self.action_space: TokenSpace = TokenSpace(search_space.max_options)
+        self.action_space: TokenSpace = token_space(search_space)
+        self.observation_space = observation_space(search_space, self.action_space)
         self._masks = Masks(search_space)
         self._decode = Decoder(search_space)
         self._tokens = np.zeros(len(search_space.layout), np.int64)  # (positions,)
@@ -165,18 +171,20 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
 
         Args:
             seed: run seed, kept until another is given.
-            options: ``{"num_layers": n}``, the depth of this episode.
+            options: ``num_layers``, the depth of this episode; ``run_seed``, the run seed where
+                ``seed`` is another, as in vector environments that count it up.
 
         Raises:
-            ConfigurationError: an unknown option, or a depth out of range.
+            ConfigurationError: an unknown option, a depth out of range, a run seed that is none.
         """
-        given = check_options(options, ("num_layers",))
+        given = check_options(options, ("num_layers", "run_seed"))
+        run_seed = given.get("run_seed", seed)
         depth = check_depth(
             self.search_space, given.get("num_layers", self.search_space.num_layers)
         )
         super().reset(seed=seed)
-        if seed is not None:
-            self.run_seed = seed
+        if run_seed is not None:
+            self.run_seed = check_seed(run_seed)
         self._num_layers = depth
         self._length = self.search_space.length(depth)
         self._position = 0

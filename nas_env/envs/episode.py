@@ -10,7 +10,9 @@ from typing import Any, cast
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
+from nas_env.envs.token_space import MaskSpace, TokenSpace
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.callable_evaluator import CallableEvaluator
 from nas_env.evaluation.evaluation import Evaluation, MetricName
@@ -22,15 +24,30 @@ FAILURE_REWARD = 0.0
 NO_RENDER_MODE = "render() without a render mode: pass render_mode='ansi', 'rgb_array' or 'human'."
 
 
-def observation_space(search_space: SearchSpace[Any]) -> spaces.Dict:
-    """The contract's observation space, its shapes fixed by the deepest architecture."""
+def token_space(search_space: SearchSpace[Any]) -> TokenSpace:
+    """The contract's action space."""
+    return TokenSpace(search_space.max_options, always_valid(search_space))
+
+
+def always_valid(search_space: SearchSpace[Any]) -> NDArray[np.bool_]:
+    """(actions,) bool: options that exist at every position."""
+    return np.asarray(search_space.static_masks.all(axis=0), np.bool_)
+
+
+def observation_space(search_space: SearchSpace[Any], actions: TokenSpace) -> spaces.Dict:
+    """The contract's observation space, its shapes fixed by the deepest architecture.
+
+    Args:
+        search_space: the search space.
+        actions: the action space whose mask is observed.
+    """
     options = [len(position.options) + 1 for position in search_space.layout]
     return spaces.Dict(
         {
             "tokens": spaces.MultiDiscrete(np.array(options)),
             "position": spaces.Discrete(len(options) + 1),
             "remaining": spaces.Discrete(len(options) + 1),
-            "action_mask": spaces.MultiBinary(search_space.max_options),
+            "action_mask": MaskSpace(actions),
         }
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from nas_env.checks import check_seed, shown
 from nas_env.envs.episode import check_depth
 from nas_env.errors import ConfigurationError, InvalidTokenError
 from nas_env.space.layout import SearchSpace
@@ -55,6 +56,31 @@ def depths_of(search_space: SearchSpace[Any], num_layers: Any, num_envs: int) ->
             f"options['num_layers'] must be one integer or {num_envs}, got {num_layers!r}."
         )
     return np.array([check_depth(search_space, depth) for depth in num_layers])
+
+
+def seeds_of(name: str, seed: Any, num_envs: int) -> list[int | None]:
+    """A seed for each row: from None, one for all, or one (or None) for each.
+
+    Args:
+        name: of the argument, for the message.
+        seed: what was given.
+        num_envs: number of rows.
+
+    Raises:
+        ConfigurationError: another shape, or what is no seed.
+    """
+    if seed is None or np.ndim(seed) == 0:
+        return [None if seed is None else check_seed(_plain(seed))] * num_envs
+    if len(seed) != num_envs:
+        raise ConfigurationError(
+            f"{name} must be one whole number or {num_envs}, one for each sub-environment, got "
+            f"{shown(seed)}."
+        )
+    return [None if one is None else check_seed(_plain(one)) for one in seed]
+
+
+def _plain(seed: Any) -> Any:
+    return int(seed) if isinstance(seed, np.integer) else seed
 
 
 def reset_rows(mask: Any, num_envs: int) -> NDArray[np.bool_]:

@@ -22,10 +22,17 @@ from nas_env.envs.episode import (
     check_render_mode,
     observation_space,
     reward_of,
+    token_space,
 )
 from nas_env.envs.masks import Masks
-from nas_env.envs.token_space import TokenBatchSpace, TokenSpace
-from nas_env.envs.vector_checks import as_tokens, autoreset_mode_of, depths_of, reset_rows
+from nas_env.envs.token_space import TokenBatchSpace
+from nas_env.envs.vector_checks import (
+    as_tokens,
+    autoreset_mode_of,
+    depths_of,
+    reset_rows,
+    seeds_of,
+)
 from nas_env.envs.vector_infos import single_observations, terminal_infos
 from nas_env.errors import ConfigurationError, InvalidTokenError, ResetNeededError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
@@ -33,7 +40,7 @@ from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.named_reward import Reward, chosen_reward
 from nas_env.evaluation.reward import identity
 from nas_env.rendering.shapes import Pixels
-from nas_env.space.layout import SearchSpace
+from nas_env.space.layout import Architecture, SearchSpace
 from nas_env.tasks.drawing import draw_tokens
 
 Observations = dict[str, NDArray[Any]]
@@ -50,9 +57,10 @@ else:
 class ArchitectureVectorEnv(Base):
     """`num_envs` episodes of an `ArchitectureEnv` in lockstep; see there for spaces and rewards.
 
-    Rewards are those of the single environment for the same run seed and tokens: the seed given to
-    `reset` is the run seed of all sub-environments. All sub-environments share one evaluator, which
-    gets the children of all episodes that end in the same step as one batch.
+    Rewards are those of the single environment for the same run seed and tokens. One seed given to
+    `reset` is the run seed of all sub-environments; a list gives each its own, and so does
+    `options={"run_seed": ...}`. All sub-environments share one evaluator, which gets the children
+    of all episodes of one run seed that end in the same step as one batch.
 
     Autoreset modes (`autoreset_mode`, an `AutoresetMode` or its name or value):
     * `NEXT_STEP`: the step after an episode's end ignores the action and returns the first
@@ -109,13 +117,13 @@ class ArchitectureVectorEnv(Base):
         self.render_mode = render_mode
         self.metric_name: MetricName = metric_name
         self.max_episode_steps = max_episode_steps
-        self.run_seed = 0
+        self.run_seeds = [0] * num_envs
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.single_observation_space = observation_space(search_space)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.single_action_space = TokenSpace(search_space.max_options)
+        self.single_action_space = token_space(search_space)
         self.action_space: TokenBatchSpace = TokenBatchSpace(num_envs, search_space.max_options)
+        self.single_observation_space = observation_space(search_space, self.single_action_space)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._masks = Masks(search_space)
         self._decode = Decoder(search_space)
         self._allocate(len(search_space.layout))
@@ -132,27 +140,30 @@ class ArchitectureVectorEnv(Base):
         self._set_masks()
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Observations, Infos]:
         """Start episodes: all of them, or those in ``options["reset_mask"]``.
 
         Args:
-            seed: run seed of all sub-environments, kept until another is given.
-            options: ``num_layers`` and ``reset_mask``, see the class.
+            seed: run seed of all sub-environments, or of each, kept until another is given.
+            options: ``num_layers``, ``reset_mask`` and ``run_seed``, see the class.
 
         Raises:
-            ConfigurationError: an unknown option, a depth out of range, a mask of another shape.
+            ConfigurationError: an unknown option, a depth out of range, a mask of another shape, a
+                seed that is none.
         """
-        given = check_options(options, ("num_layers", "reset_mask"))
-        if seed is not None and not isinstance(seed, int):
-            raise ConfigurationError(
-                f"seed is {seed!r}; give one integer: all sub-environments share the run seed."
-            )
+        given = check_options(options, ("num_layers", "reset_mask", "run_seed"))
+        seeds = seeds_of("seed", seed, self.num_envs)
+        run_seeds = seeds_of("options['run_seed']", given.get("run_seed", seeds), self.num_envs)
         rows = reset_rows(given.get("reset_mask"), self.num_envs)
         depths = depths_of(self.search_space, given.get("num_layers"), self.num_envs)
-        super().reset(seed=seed)
-        if seed is not None:
-            self.run_seed = seed
+        super().reset(seed=next((one for one in seeds if one is not None), None))
+        for row in np.flatnonzero(rows).tolist():
+            if (run_seed := run_seeds[row]) is not None:
+                self.run_seeds[row] = run_seed
         self._depths[rows] = depths[rows]
         self._start(rows)
         self._set_masks()
@@ -187,6 +198,11 @@ class ArchitectureVectorEnv(Base):
             infos = self._start_again(infos)
         return self._observe(), rewards, finished, truncated, infos
 
+    @property
+    def run_seed(self) -> int:
+        """The run seed of the first sub-environment; of all, unless each was given its own."""
+        return self.run_seeds[0]
+
     def action_masks(self) -> NDArray[np.bool_]:
         """(num_envs, actions) bool: which tokens are valid next."""
         return self._valid.copy()
@@ -218,6 +234,8 @@ class ArchitectureVectorEnv(Base):
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """What each sub-environment's method or attribute ``name`` gives, one per row."""
+        if name == "run_seed":
+            return tuple(self.run_seeds)
         value = getattr(self, name)
         if callable(value):
             value = value(*args, **kwargs)
@@ -261,9 +279,21 @@ class ArchitectureVectorEnv(Base):
             self._decode(self._tokens[row, :length].tolist())
             for row, length in zip(rows, lengths, strict=True)
         ]
-        evaluations = self.evaluator.evaluate(architectures, self.run_seed)
+        evaluations = self._with_seeds(architectures, [self.run_seeds[row] for row in rows])
         rewards[rows] = [reward_of(evaluation, self.reward) for evaluation in evaluations]
         return evaluations, rewards
+
+    def _with_seeds(
+        self, architectures: Sequence[Architecture], run_seeds: Sequence[int]
+    ) -> list[Evaluation]:
+        """Those of one run seed are evaluated together."""
+        found: dict[int, Evaluation] = {}
+        for run_seed in dict.fromkeys(run_seeds):
+            of_seed = [row for row, seed in enumerate(run_seeds) if seed == run_seed]
+            batch = [architectures[row] for row in of_seed]
+            evaluations = self.evaluator.evaluate(batch, run_seed)
+            found |= dict(zip(of_seed, evaluations, strict=True))
+        return [found[row] for row in range(len(architectures))]
 
     def _start(self, rows: NDArray[np.bool_]) -> None:
         if rows.any():

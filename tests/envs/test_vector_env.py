@@ -250,11 +250,6 @@ def test_wrong_reset_options_are_refused(options: dict[str, Any], message: str) 
         env.reset(options=options)
 
 
-def test_one_run_seed_serves_all_rows() -> None:
-    with pytest.raises(ConfigurationError, match="one integer"):
-        make().reset(seed=[1, 2])  # type: ignore[arg-type]
-
-
 def test_stepping_before_the_first_reset_says_so() -> None:
     with pytest.raises(ResetNeededError, match="reset"):
         make().step(np.zeros(2, int))
