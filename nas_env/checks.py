@@ -268,7 +268,7 @@ def check_seed(seed: object) -> int:
     Raises:
         ConfigurationError: it is no whole number, below 0, or has more bits than NumPy draws.
     """
-    if type(seed) is int and LARGEST < seed < 2**128:  # as ``numpy.random.SeedSequence`` draws them
+    if type(seed) is int and 0 <= seed < 2**128:  # as ``numpy.random.SeedSequence`` draws them
         return seed
     return int(checked("seed", seed, Annotated[int, at_least(0)]))
 

@@ -266,18 +266,19 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         return self._observe(), reward, True, False, info
 
     def _set_mask(self, position: int) -> None:
+        self._mask_position = position
         self._mask = self._masks.one(self._tokens, position)  # (actions,) bool
         self.action_space.valid = self._mask
 
     def _mask_copy(self) -> NDArray[np.int8]:
-        return self._mask.astype(np.int8)
+        return self._masks.int8(self._mask, self._mask_position)
 
     def _observe(self) -> Observation:
         return {
             "tokens": self._written.copy(),
             "position": np.int64(self._position),
             "remaining": np.int64(max(self._length - self._position, 0)),
-            "action_mask": self._mask.astype(np.int8),
+            "action_mask": self._mask_copy(),
         }
 
     def _draw(self) -> str:

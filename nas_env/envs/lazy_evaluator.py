@@ -28,13 +28,14 @@ class LazyEvaluator:
         self.metric_name: MetricName = metric_name
         self._make = make
         self._evaluator: Evaluator | None = None
+        self._teller: TellsOfChildren | None = None  # the same, if it tells
         self.on_finished: Callable[[Evaluation], None] | None = None
 
     def evaluate(self, architectures: Sequence[Architecture], run_seed: int) -> list[Evaluation]:
         """Evaluate a batch; see ``nas_env.evaluation.evaluator.Evaluator``."""
         evaluator = self.open()
-        if isinstance(evaluator, TellsOfChildren):
-            evaluator.on_finished = self.on_finished
+        if self._teller is not None:
+            self._teller.on_finished = self.on_finished
         return evaluator.evaluate(architectures, run_seed)
 
     def open(self) -> Evaluator:
@@ -44,14 +45,15 @@ class LazyEvaluator:
             StoreError: the store cannot be used.
         """
         if self._evaluator is None:
-            self._evaluator = self._make()
+            self._evaluator = made = self._make()
+            self._teller = made if isinstance(made, TellsOfChildren) else None
         return self._evaluator
 
     def close(self) -> None:
         """Close the real evaluator if there is one."""
         if self._evaluator is not None:
             self._evaluator.close()
-            self._evaluator = None
+            self._evaluator = self._teller = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_evaluator": None, "on_finished": None}
+        return {**self.__dict__, "_evaluator": None, "_teller": None, "on_finished": None}

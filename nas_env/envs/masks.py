@@ -16,14 +16,24 @@ class Masks:
     def __init__(self, search_space: SearchSpace[Architecture]) -> None:
         self._search_space = search_space
         self._static = type(search_space).masks is SearchSpace.masks
+        self._rows: list[NDArray[np.bool_]] = [*search_space.static_masks] if self._static else []
+        self._zeros_and_ones = [row.astype(np.int8) for row in self._rows]
 
     def one(self, tokens: NDArray[np.int64], position: int) -> NDArray[np.bool_]:
         """(actions,) bool for the next token of one sequence; not to be written to."""
         if self._static:
-            row: NDArray[np.bool_] = self._search_space.static_masks[position]
-            return row
+            return self._rows[position]
         batch: NDArray[np.bool_] = self.many(tokens[None], np.array([position]))[0]
         return batch
+
+    def int8(self, mask: NDArray[np.bool_], position: int) -> NDArray[np.int8]:
+        """A fresh copy of the mask that ``one`` gave for a position, as 0 and 1."""
+        if self._static:
+            row: NDArray[np.int8] = self._zeros_and_ones[
+                position
+            ].copy()  # half of the cast's price
+            return row
+        return mask.astype(np.int8)
 
     def many(self, tokens: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(batch, actions) bool, a fresh array, for (batch, len(layout)) tokens."""

@@ -53,13 +53,17 @@ class TokenSpace(DiscreteInt):
         self.valid: NDArray[np.bool_] = np.ones(actions, np.bool_)
         self.always = np.ones(actions, np.bool_) if always is None else always
         self.batch: TokenBatchSpace | None = None
+        self._choices: dict[bytes, tuple[np.int64, ...]] = {}  # valid -> tokens
 
     def sample(self, mask: Any | None = None, probability: Any | None = None) -> np.int64:
         """One token; uniform over the valid ones unless ``mask`` or ``probability`` is given."""
         if mask is not None or probability is not None:
             return super().sample(mask, probability)
-        tokens = np.flatnonzero(self.valid)
-        return np.int64(tokens[self.np_random.integers(len(tokens))])
+        valid = self.valid.tobytes()
+        tokens = self._choices.get(valid)
+        if tokens is None:  # a space has a handful of masks
+            tokens = self._choices[valid] = tuple(map(np.int64, np.flatnonzero(self.valid)))
+        return tokens[self.np_random.integers(len(tokens))]
 
 
 class TokenBatchSpace(MultiDiscreteInt):

@@ -37,5 +37,10 @@ def child_seed(
         recipe: recipe digest, without the arithmetic: another machine must not draw other weights.
         repeat: number of an intended repetition of the same training.
     """
-    text = compact_json([run_seed, architecture_key(architecture), dataset, recipe, repeat])
+    return seed_of_key(run_seed, architecture_key(architecture), dataset, recipe, repeat)
+
+
+def seed_of_key(run_seed: int, key: str, dataset: str, recipe: str, repeat: int = 0) -> int:
+    """``child_seed`` of an architecture whose ``architecture_key`` is known already."""
+    text = compact_json([run_seed, key, dataset, recipe, repeat])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

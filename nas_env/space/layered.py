@@ -138,7 +138,8 @@ class LayeredSpace(SearchSpace[ConvArchitecture]):
     def _depth(self, num_layers: int | None) -> int:
         if num_layers is None:
             return self.num_layers
-        checked("num_layers", num_layers, Annotated[int, at_least(1)])
+        if type(num_layers) is not int or num_layers < 1:  # asked at every reset
+            checked("num_layers", num_layers, Annotated[int, at_least(1)])
         if not self.min_layers <= num_layers <= self.max_layers:
             raise ConfigurationError(
                 f"num_layers is {num_layers}; this space allows {self.min_layers} to "

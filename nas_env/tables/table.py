@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nas_env.checks import shown
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
-from nas_env.evaluation.seeding import architecture_key, child_seed, digest
+from nas_env.evaluation.seeding import architecture_key, digest, seed_of_key
 from nas_env.space.layout import Architecture, SearchSpace
 
 
@@ -182,14 +182,14 @@ class TableEvaluator:
 
     def _look_up(self, architecture: Architecture, run_seed: int) -> Evaluation:
         table = self.table
-        row = table.index(architecture)
-        seed = child_seed(run_seed, architecture, "table", table.digest)
+        row, key = table.index(architecture), architecture_key(architecture)
+        seed = seed_of_key(run_seed, key, "table", table.digest)
         training = seed % table.trainings
         metric = float(table.metrics[row, training])
         failed = not math.isfinite(metric)
         seconds = 0.0 if table.train_seconds is None else float(table.train_seconds[row, training])
         return Evaluation(
-            architecture=architecture_key(architecture),
+            architecture=key,
             seed=seed,
             metric_name=table.metric_name,
             metric=None if failed else metric,
