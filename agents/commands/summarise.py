@@ -1,8 +1,9 @@
 """Print what finished runs show: python scripts/summarise_runs.py runs/A runs/B ...
 
-Runs of one environment are grouped by agent and its options; each block of children gets the mean
-and best metric over seeds, and each agent is compared with the last one named (put the control
-last) over the seeds that both have, with 95% confidence.
+Runs of one environment are grouped by agent, its options and reward. Each block of children gets
+the mean and best metric over seeds; then stands what the best children cost; and each agent is
+compared with the last one named (put the control last) over the seeds that both have, with 95%
+confidence.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 import tyro
 
 from agents.command import run_command
-from agents.comparison.summary import against_last, block_table
+from agents.comparison.summary import against_last, block_table, cost_table
 from agents.records.run_record import group_runs, read_run
 from agents.search.words import read_options
 from nas_env.errors import NasEnvError
@@ -42,5 +43,6 @@ def summarise(options: Options) -> int:
     seeds = {agent: [run.seed for run in group] for agent, group in groups.items()}
     env = next(iter(groups.values()))[0].env
     print(f"{env}, seeds {seeds}\n\n{block_table(groups, options.block)}\n")
+    print(f"The child with the highest reward, and the recent ones:\n\n{cost_table(groups)}\n")
     print(*against_last(groups), sep="\n")
     return 0

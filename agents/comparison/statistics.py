@@ -89,14 +89,15 @@ class Comparison:
     Args:
         traces: one for each agent and seed.
         every: children between checkpoints.
+        direction: what ranks their children; None = found out (``agents.records.direction``).
 
     Raises:
         ConfigurationError: agents with different seeds, or traces of different lengths.
     """
 
-    def __init__(self, traces: Sequence[Trace], every: int) -> None:
+    def __init__(self, traces: Sequence[Trace], every: int, direction: int | None = None) -> None:
         self.agents: dict[str, list[Trace]] = {}
-        traces = compared(traces)
+        traces = compared(traces, direction)
         for trace in traces:
             self.agents.setdefault(trace.agent, []).append(trace)
         for runs in self.agents.values():

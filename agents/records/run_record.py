@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agents.records.direction import direction_of
-from agents.records.episode import Episode
+from agents.records.direction import KNOWN, direction_of
+from agents.records.episode import Episode, best_of
 from agents.records.log import read_rows, unreadable
 from agents.records.run_folder import UPDATES, RunFolder
 from nas_env.errors import ConfigurationError, RunFolderError
+from nas_env.evaluation.named_reward import reward_text
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,19 @@ class RunRecord:
         return next(reversed(self.updates.get("elapsed_s", {}).values()), None)
 
     @property
+    def reward(self) -> str:
+        """The reward that was asked for, in short; ``""`` = the environment's own."""
+        environment = self.config.get("environment")
+        given = environment.get("reward") if isinstance(environment, dict) else None
+        return "" if given is None else reward_text(given)
+
+    @property
     def options(self) -> dict[str, Any]:
-        """What makes two runs of one agent two experiments: its options and the batch size."""
+        """What makes two runs of one agent two experiments: options, reward, size of a batch."""
         options = self.config.get("agent_options")
         return {
             **(options if isinstance(options, dict) else {}),
+            "reward": self.reward,
             "children_per_update": self.config.get("children_per_update"),
         }
 
@@ -107,10 +116,26 @@ def read_run(folder: str | Path) -> RunRecord:
 
 
 def direction_in(records: Sequence[RunRecord]) -> int:
-    """What ranks the children of all of these runs; see ``direction_of``."""
+    """What ranks the children of all of these runs; see ``direction_of``.
+
+    Different rewards cannot be compared: what such runs have in common is the metric.
+    """
+    if len({record.reward for record in records}) > 1:
+        return KNOWN.get(records[0].metric_name, 0)
     metrics = [metric for record in records for metric in record.metrics]
     rewards = [reward for record in records for reward in record.rewards]
     return direction_of(records[0].metric_name, metrics, rewards)
+
+
+def best_in(records: Sequence[RunRecord]) -> Episode | None:
+    """The best among the children that had the highest reward of their runs."""
+    direction = direction_in(records)
+    bests = [best for record in records if (best := best_of(record.episodes))]
+    return max(
+        bests,
+        key=lambda e: direction * (e.metric or 0.0) if direction else e.reward,
+        default=None,
+    )
 
 
 def read_updates(path: Path) -> dict[str, dict[int, float]]:

@@ -121,11 +121,17 @@ class Trace:
         return np.array([int(np.argmax(rewards[:n])) for n in checkpoints], np.int64)
 
 
-def compared(traces: Sequence[Trace]) -> list[Trace]:
-    """Traces that are ranked by the same: what ranks the children of all of them."""
-    metrics = np.concatenate([trace.metrics for trace in traces])
-    rewards = np.concatenate([trace.rewards for trace in traces])
-    direction = direction_of(traces[0].metric_name, metrics, rewards)
+def compared(traces: Sequence[Trace], direction: int | None = None) -> list[Trace]:
+    """Traces that are ranked by the same.
+
+    Args:
+        traces: what is compared.
+        direction: by what; None = what ranks the children of all of them.
+    """
+    if direction is None:
+        metrics = np.concatenate([trace.metrics for trace in traces])
+        rewards = np.concatenate([trace.rewards for trace in traces])
+        direction = direction_of(traces[0].metric_name, metrics, rewards)
     return [replace(trace, direction=direction) for trace in traces]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from agents.records.averages import across_seeds
 from agents.records.direction import ranked_by
-from agents.records.run_record import RunRecord
+from agents.records.run_record import RunRecord, direction_in
 from agents.records.trace import Floats, Trace, compared, recent_means
 from agents.reports.chart import COLOURS, Axes, Chart, Series, Style, chart, thin
 
@@ -49,7 +49,9 @@ def run_curves(record: RunRecord) -> list[Chart]:
 
 def group_curves(groups: Mapping[str, Sequence[RunRecord]]) -> list[Chart]:
     """Charts of metric and reward of several runs: a line a group, with a band over its seeds."""
-    ranked = iter(compared([trace_of(one, k) for k, runs in groups.items() for one in runs]))
+    records = [record for group in groups.values() for record in group]
+    every = [trace_of(one, label) for label, runs in groups.items() for one in runs]
+    ranked = iter(compared(every, direction_in(records)))
     traces = {label: [next(ranked) for _ in runs] for label, runs in groups.items()}
     first = next(iter(traces.values()))[0]
     name, best_name = first.metric_name, ranked_by(first.metric_name, first.sign)

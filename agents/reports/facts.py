@@ -6,7 +6,7 @@ from typing import Any
 
 from agents.records.averages import estimate
 from agents.records.episode import best_of, recent_metrics, recent_window
-from agents.records.run_record import RunRecord
+from agents.records.run_record import RunRecord, best_in
 from agents.reports.ticks import clock, short
 
 Pairs = list[tuple[str, str]]
@@ -48,7 +48,7 @@ def tiles(records: Sequence[RunRecord], direction: int) -> Pairs:
         direction: what ranks their children; see ``agents.records.direction``.
     """
     episodes = [episode for record in records for episode in record.episodes]
-    best, count = best_of(episodes), len(episodes)
+    best, count = best_in(records), len(episodes)
     failed = sum(episode.state == "failed" for episode in episodes)
     seconds = [record.elapsed_s for record in records if record.elapsed_s is not None]
     value = "none" if best is None else f"{best.metric:.4f}"
@@ -60,7 +60,8 @@ def tiles(records: Sequence[RunRecord], direction: int) -> Pairs:
     recent = recent_metrics(records[0].metrics) if len(records) == 1 else ()
     if count > 1 and recent:
         last = min(recent_window(count), count)
-        shown.append((f"{estimate(recent).mean:.4f}", f"mean of the last {last} children"))
+        mean = "mean" if direction else f"mean {name}"
+        shown.append((f"{estimate(recent).mean:.4f}", f"{mean} of the last {last} children"))
     if best is not None and best.parameters:
         shown.append((short(best.parameters), "parameters of that child"))
     shown.append((f"{count:,}", f"child{'ren' * (count != 1)}, {failed:,} failed"))

@@ -303,6 +303,20 @@ def reward_json(reward: Any) -> Any:
     return getattr(reward, "__qualname__", type(reward).__name__)
 
 
+def reward_text(value: Any) -> str:
+    """What ``reward_json`` gave, in short: the name and the settings that are not the default."""
+    try:
+        reward = named(value)
+    except ConfigurationError:  # a function's name
+        return str(value)
+    given = [
+        f"{one.name}={reward_text(found) if isinstance(found, NamedReward) else found}"
+        for one in fields(reward)
+        if (found := getattr(reward, one.name)) not in (one.default, Metric())
+    ]
+    return f"{reward.name}({', '.join(given)})" if given else reward.name
+
+
 def measured(evaluation: Evaluation) -> float:
     """The metric of a complete evaluation."""
     assert evaluation.metric is not None, "a failed child has no metric"

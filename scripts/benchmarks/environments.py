@@ -50,7 +50,11 @@ class FreeEvaluator:
 def run(options: EnvironmentOptions) -> dict[str, object]:
     """Time random episodes; choosing the tokens is not counted, resets are.
 
+    Seconds are the processor's: on a busy machine they are the same.
+
     Returns:
+        ``table``: episodes per second of ``NAS-Digits-Table-v0`` made by ``gym.make`` and by
+        ``gym.make_vec``, every network looked up before, and sampled as tutorials do, most anew;
         ``single``: microseconds per token of the environment, and of what ``gym.make`` wraps around
         it with a callable evaluator; ``vector_M``: rates of M sub-environments, for networks of
         ``num_layers`` layers and for a space of 729 architectures.
@@ -65,6 +69,7 @@ def run(options: EnvironmentOptions) -> dict[str, object]:
             "us_per_token_gym_make": 1e6 / _single(made, deep, options),
         }
     }
+    figures["table"] = _table(options)
     for count in options.num_envs:
         figures[f"vector_{count}"] = {
             "deep_tokens_per_s": _vector(deep, count, options),
@@ -72,6 +77,38 @@ def run(options: EnvironmentOptions) -> dict[str, object]:
             "small_episodes_per_s": _vector(small, count, options) / small.length(),
         }
     return figures
+
+
+def _table(options: EnvironmentOptions) -> dict[str, float]:
+    """Episodes per second on the table that comes with the package."""
+    env: Any = gym.make("nas_env:NAS-Digits-Table-v0")
+    space = env.unwrapped.search_space
+    known = [space.sample(np.random.default_rng(seed)) for seed in range(100)]
+    seeds = iter(range(10**9))
+
+    def look_up(sequences: Sequence[Sequence[int]]) -> int:
+        for tokens in sequences:
+            env.reset()
+            for token in tokens:
+                env.step(token)
+        return len(sequences)
+
+    def sample(seed: int) -> int:
+        env.reset(seed=seed)  # of which no network was looked up
+        for _ in range(100):
+            terminated = False
+            while not terminated:
+                terminated = env.step(env.action_space.sample())[2]
+            env.reset()
+        return 100
+
+    look_up(known)
+    figures = {
+        "known_episodes_per_s": _rate(lambda: known, look_up, options),
+        "sampled_episodes_per_s": _rate(lambda: next(seeds), sample, options),
+    }
+    many: Any = gym.make_vec("nas_env:NAS-Digits-Table-v0", num_envs=64)
+    return figures | {"vector_64_episodes_per_s": _rounds(many, space, options) / space.length()}
 
 
 def _single(env: gym.Env[Any, Any], space: SearchSpace[Any], options: EnvironmentOptions) -> float:
@@ -89,8 +126,12 @@ def _single(env: gym.Env[Any, Any], space: SearchSpace[Any], options: Environmen
 
 def _vector(space: SearchSpace[Any], count: int, options: EnvironmentOptions) -> float:
     """Tokens per second of ``count`` sub-environments together."""
-    env = ArchitectureVectorEnv(space, FreeEvaluator(), num_envs=count)
-    rng = np.random.default_rng(0)
+    return _rounds(ArchitectureVectorEnv(space, FreeEvaluator(), num_envs=count), space, options)
+
+
+def _rounds(env: Any, space: SearchSpace[Any], options: EnvironmentOptions) -> float:
+    """Tokens per second of a vector environment."""
+    rng, count = np.random.default_rng(0), int(env.num_envs)
     env.reset()
 
     def play(columns: Any) -> int:  # (positions, num_envs)
@@ -111,8 +152,8 @@ def _rate(
         done, spent = 0, 0.0
         while spent < options.seconds:
             argument = prepare()
-            started = time.perf_counter()
+            started = time.process_time()
             done += play(argument)
-            spent += time.perf_counter() - started
+            spent += time.process_time() - started
         rates.append(done / spent)
     return statistics.median(rates)

@@ -5,19 +5,22 @@ import re
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 import agents
+from agents.commands.summarise import main
 from agents.comparison.report import Page, budget_rows, comparison_page
 from agents.comparison.statistics import Comparison
 from agents.comparison.summary import block_table
 from agents.records.direction import direction_of
 from agents.records.episode import Episode, SearchResult, best_of
-from agents.records.run_record import RunRecord, direction_in, group_runs, read_run
+from agents.records.run_record import RunRecord, best_in, direction_in, group_runs, read_run
 from agents.records.trace import Trace
 from agents.reports.architectures import different_architectures
 from agents.reports.curves import run_curves
+from agents.reports.report import report
 from agents.search.progress import Tally
 from nas_env import ArchitectureEnv, ChoiceSpace
 
@@ -132,3 +135,35 @@ def _episodes(metrics: list[float], rewards: list[float]) -> list[Episode]:
         Episode(number, (number,), "", metric, reward, "complete")
         for number, (metric, reward) in enumerate(zip(metrics, rewards, strict=True), 1)
     ]
+
+
+def _run(folder: Path, reward: Any) -> RunRecord:
+    env = gym.make_vec("NAS-Digits-Table-v0", num_envs=8, reward=reward)
+    agents.run_search(env, agent="random", children=48, run_dir=folder)
+    env.close()
+    return read_run(folder)
+
+
+def test_runs_with_different_rewards_are_told_apart_and_compared_by_their_metric(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reward of 40 that counts thousands is not better than one of .7."""
+    thousands = {"name": "cost_aware", "cost": "parameters", "target": 1e9, "exponent": -1}
+    cubed = _run(tmp_path / "cubed", "accuracy_cubed")
+    cheap = _run(tmp_path / "cheap", thousands)
+    assert min(cheap.rewards) > max(cubed.rewards)
+    groups = group_runs([cubed, cheap])
+    assert list(groups) == [
+        'random:reward="accuracy_cubed"',
+        'random:reward="cost_aware(cost=parameters, target=1000000000.0, exponent=-1)"',
+    ]
+    best = [max(r.episodes, key=lambda e: e.reward) for r in (cubed, cheap)]
+    assert best_in([cubed, cheap]) == max(best, key=lambda e: e.metric or 0)
+    assert best[1].parameters < best[0].parameters
+    assert main([str(cubed.folder), str(cheap.folder)]) == 0
+    said = capsys.readouterr().out
+    for one in best:
+        assert f"| {one.metric:.4f} | {one.parameters:,} | - |" in said
+    page = report([cubed, cheap])
+    assert "Ranked by accuracy: the higher, the better" in page
+    assert "best accuracy so far" in page.lower()
