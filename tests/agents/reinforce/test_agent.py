@@ -1,5 +1,6 @@
 """REINFORCE: gradients worked out by hand, one test per bug of published re-implementations."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,19 @@ def test_gradient_of_a_logit_is_minus_advantage_times_indicator_minus_probabilit
         p = agent.sampler.probabilities(observations)[0]
         expected = -(0.7 - 0.2) * (np.eye(3)[token] - p)
         np.testing.assert_allclose(bias_gradient(agent, batch, 0.2)[0], expected, atol=1e-12)
+
+
+def test_the_entropy_bonus_is_that_of_whole_episodes(game: Any) -> None:
+    """c times the mean over episodes of the sum over an episode's own tokens; padding has none."""
+    maker = game(TWO)
+    agent = ReinforceAgent(maker.problem, 0, ReinforceSettings(entropy_coefficient=0.5))
+    batch = replace(batch_of(maker, [[0, 2], [1, 0]], [0.0, 0.0]), lengths=np.array([2, 1]))
+    loss, per_token = agent._loss(batch, np.zeros(2))
+    tokens, positions = np.array([[0, 0], [0, 0], [0, 0]]), np.array([0, 0, 1])
+    p = agent.sampler.probabilities(maker.observe(tokens, positions))  # (3 states, tokens)
+    entropies = -(p * np.log(p)).sum(axis=1)
+    assert loss.item() == pytest.approx(-0.5 * entropies.sum() / 2)
+    assert per_token.item() == pytest.approx(entropies.mean())
 
 
 def test_every_token_is_credited_with_the_whole_reward(game: Any) -> None:
