@@ -1,10 +1,8 @@
 """The search loop: budgets, reproducibility, resume at any instant."""
 
 import csv
-import itertools
 import json
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,6 @@ import agents
 import nas_env
 from agents.records.checkpoint import load_checkpoint
 from agents.records.episode import Episode, SearchResult
-from agents.search import search
-from agents.search.progress import Tally
 from nas_env.errors import CheckpointError, ConfigurationError, NothingFoundError, RunFolderError
 
 SPACE = nas_env.ChoiceSpace(
@@ -324,24 +320,6 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
     for name in (tmp_path / "file" / "run", tmp_path / ("x" * 300)):
         with pytest.raises(RunFolderError, match="cannot be written"):
             agents.run_search(environment(), children=8, run_dir=name)
-
-
-def test_a_budget_in_hours_is_of_all_resumes_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seconds = itertools.count(0, 1000)  # each look at this clock takes so long
-    monkeypatch.setattr(search, "Tally", partial(Tally, now=lambda: next(seconds)))
-    agents.run_search(environment(), "random", children=8, run_dir=tmp_path)
-    monkeypatch.setattr(search, "Tally", partial(Tally, now=lambda: 0.0))
-    more: dict[str, Any] = {"run_dir": tmp_path, "resume": True, "children": 16}
-    assert len(agents.run_search(environment(), "random", hours=0.1, **more).episodes) == 8
-    assert len(agents.run_search(environment(), "random", hours=1000.0, **more).episodes) == 16
-
-
-def test_a_budget_in_hours_stops_the_search() -> None:
-    result = agents.run_search(environment(), "random", hours=0.2 / 3600)
-    assert len(result.episodes) >= 8
-    assert len(result.episodes) % 8 == 0
 
 
 @pytest.mark.parametrize(
