@@ -49,6 +49,13 @@ _TABLE: dict[str, Registered] = {
     "evolution": Registered(
         "agents.evolution:EvolutionAgent", "agents.evolution:EvolutionSettings"
     ),
+    "screen": Registered(
+        "agents.screening.screen:ScreenAgent", "agents.screening.settings:ScreenSettings"
+    ),
+    "gp": Registered("agents.screening.gp:GpAgent", "agents.screening.settings:GpSettings"),
+    "hybrid": Registered(
+        "agents.screening.hybrid:HybridAgent", "agents.screening.settings:HybridSettings"
+    ),
 }
 
 AGENTS = tuple(_TABLE)

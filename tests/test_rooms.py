@@ -32,6 +32,7 @@ ALLOWED["nas_env.tasks"] = {*ALLOWED["nas_env.evaluation"]} | {
 ALLOWED["nas_env.envs"] = {*ALLOWED["nas_env.tasks"], "nas_env.tasks", "nas_env.tables"}
 PROTOCOLS = {"agents.agent", "agents.agent_state", "agents.streams"}
 ALLOWED["agents.reinforce"] = PROTOCOLS
+ALLOWED["agents.screening"] = {*PROTOCOLS, "agents.reinforce"}
 ALLOWED["agents.records"] = {"agents.agent"}
 ALLOWED["agents.reports"] = {"agents.records", "agents.observer"}
 ALLOWED["agents.tracking"] = {"agents.records", "agents.reports", "agents.observer"}
@@ -112,7 +113,14 @@ def test_a_forbidden_arrow_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 HELD_OUT = {"nas_env/data/held_out_images.py", "nas_env/data/held_out_text.py"}
-OF_A_SEARCH = ("nas_env", "agents/search", "agents/reinforce", "agents/records", "agents/reports")
+OF_A_SEARCH = (
+    "nas_env",
+    "agents/search",
+    "agents/reinforce",
+    "agents/screening",
+    "agents/records",
+    "agents/reports",
+)
 
 
 def readers_of_held_out_parts(root: Path) -> set[str]:

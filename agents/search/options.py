@@ -24,8 +24,9 @@ class What:
     """What is searched, and by whom.
 
     Attributes:
-        agent: who searches: reinforce, random or evolution; of Stable-Baselines3 ppo, a2c,
-            maskable_ppo or recurrent_ppo; or one that another distribution brings.
+        agent: who searches: reinforce, random, evolution, screen, gp or hybrid; of
+            Stable-Baselines3 ppo, a2c, maskable_ppo or recurrent_ppo; or one that another
+            distribution brings.
         env: id of the environment. Default: NAS-CIFAR10-v0 if CIFAR-10 is on disk or can be
             downloaded, else NAS-Digits-v0.
         preset: budget, recipe and hyper-parameters that belong together: quick (two CPU cores,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from agents.agent import Agent, Batch, Problem
 from agents.registry import AGENTS, make_agent
+from agents.screening.planning import PlanningAgent
 from nas_env.space.conv import ConvSpace
 
 
@@ -22,13 +23,16 @@ class AgentOptions:
     """Architectures of a batch."""
     repeats: int = 15
     """Batches, of which the median is reported."""
+    known: tuple[int, ...] = (1000, 5000)
+    """Architectures that an agent which remembers them all knows beforehand; 0 is measured too."""
 
 
 def run(options: AgentOptions) -> dict[str, object]:
     """Time every agent on one torch thread.
 
     Returns:
-        For each agent milliseconds of processor time to sample a batch, to learn from it, and both.
+        For each agent milliseconds of processor time to sample a batch, to learn from it, and both;
+        of an agent that remembers what it played, also with so many known architectures.
     """
     import torch
 
@@ -36,20 +40,35 @@ def run(options: AgentOptions) -> dict[str, object]:
     torch.set_num_threads(1)
     try:
         space = ConvSpace(options.num_layers, options.num_layers)
-        return {
+        figures: dict[str, object] = {
             "layers": options.num_layers,
             "tokens": len(space.layout),
             "children": options.children,
             **{name: _time_agent(name, space, options) for name in AGENTS},
         }
+        for name in (name for name in AGENTS if _remembers(name, space)):
+            for known in options.known:
+                figures[f"{name}, {known} known"] = _time_agent(name, space, options, known)
+        return figures
     finally:
         torch.set_num_threads(threads)
 
 
-def _time_agent(name: str, space: ConvSpace, options: AgentOptions) -> dict[str, float]:
-    problem = Problem(len(space.layout), space.max_options, space.layout)
+def _problem(space: ConvSpace) -> Problem:
+    return Problem(len(space.layout), space.max_options, space.layout)
+
+
+def _remembers(name: str, space: ConvSpace) -> bool:
+    return isinstance(make_agent(name, _problem(space)), PlanningAgent)
+
+
+def _time_agent(
+    name: str, space: ConvSpace, options: AgentOptions, known: int = 0
+) -> dict[str, float]:
     small = {"population": options.children, "tournament": 1} if name == "evolution" else {}
-    agent = make_agent(name, problem, 0, small)
+    agent = make_agent(name, _problem(space), 0, small)
+    if known and isinstance(agent, PlanningAgent):
+        agent.history.add(_batch(space.sample_batch(np.random.default_rng(0), known), space))
     sample_ms, learn_ms = [], []
     for _ in range(options.repeats + 1):  # the first warms up
         start = time.process_time()
