@@ -5,7 +5,7 @@ Agents know environments only through the contract's spaces, so they play ours a
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,10 @@ Observations = Mapping[str, NDArray[Any]]
 where the environment tells."""
 
 
+Masks = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+"""``(tokens (batch, positions), position (batch,)) -> (batch, actions)``: what is valid next."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """What an agent may know of the environment it plays.
@@ -29,11 +33,14 @@ class Problem:
         num_positions: length of ``observation["tokens"]``: the longest episode.
         num_actions: size of the action space.
         layout: meaning of each position where the environment publishes it, else None.
+        masks: the valid tokens after any beginning, where the environment publishes its search
+            space, else None. An agent may then think ahead; what it is shown while it plays counts.
     """
 
     num_positions: int
     num_actions: int
     layout: Layout | None = None
+    masks: Masks | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -89,10 +96,17 @@ class AgentState:
     A digest tells that a checkpoint is what was written; nothing tells who wrote it. So what an
     agent would take without a word, and then search on with, is checked by who reads it with these
     methods: kinds, shapes, numbers that are none. (A number that could be right cannot be told.)
+
+    Attributes:
+        arrays: by name.
+        values: JSON-able.
+        growing: names of arrays whose rows never change and to which rows are only added: of these
+            a checkpoint writes what is new.
     """
 
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+    growing: frozenset[str] = frozenset()
 
     def array(
         self,

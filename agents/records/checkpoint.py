@@ -1,8 +1,10 @@
 """Checkpoints: the agent's arrays (npz) and everything else (JSON), replaced as one.
 
-The JSON file names the array file and its digest, so renaming the JSON file is the instant at
-which the new checkpoint takes the old one's place. It ends with a digest of itself: an edited
-checkpoint would resume a search that nobody ran. Nothing is pickled: loading never runs code.
+Arrays that only grow have files of their own, to which each checkpoint appends
+(``agents.records.rows``). The JSON file names the array files and their digests, so renaming the
+JSON file is the instant at which the new checkpoint takes the place of the old one. It ends with a
+digest of itself: an edited checkpoint would resume a search that nobody ran. Nothing is pickled:
+loading never runs code.
 """
 
 import contextlib
@@ -18,6 +20,7 @@ import numpy as np
 
 from agents.agent import AgentState
 from agents.records.log import Mark
+from agents.records.rows import SUFFIX, RowFiles, read_rows_of
 from nas_env.errors import CheckpointError
 from nas_env.system.files import TEMPORARY, write_durably
 
@@ -46,14 +49,27 @@ class Checkpoint:
     settings: str = ""
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, rows: RowFiles | None = None) -> None:
     """Replace the checkpoint in ``folder``.
+
+    Args:
+        folder: where it is.
+        checkpoint: the new one.
+        rows: what the search has written of arrays that only grow; None = they are written whole.
 
     Raises:
         OSError: it cannot be written; the old checkpoint is then still there.
     """
+    agent, update = checkpoint.agent, checkpoint.update
+    growing = set() if rows is None else agent.growing & agent.arrays.keys()
+    files = {
+        name: rows.write(_made(folder), name, agent.arrays[name], update)
+        for name in sorted(growing)
+        if rows is not None
+    }
     content = io.BytesIO()
-    np.savez(content, **checkpoint.agent.arrays)  # type: ignore[arg-type]
+    plain = {key: array for key, array in agent.arrays.items() if key not in growing}
+    np.savez(content, **plain)  # type: ignore[arg-type]
     name = f"agent-{checkpoint.update:08d}.npz"
     write_durably(folder / name, content.getvalue())
     index = {
@@ -66,14 +82,23 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "settings": checkpoint.settings,
         "arrays": name,
         "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
+        "rows": files,
         "agent": checkpoint.agent.values,
     }
     index["index_sha256"] = _index_digest(index)
     write_durably(folder / INDEX, json.dumps(index, indent=1).encode())
-    for old in [*folder.glob("agent-*.npz"), *folder.glob(f".*{TEMPORARY}")]:
-        if old.name != name:
+    kept = {name, *(entry["file"] for entry in files.values())}
+    for pattern in ("agent-*.npz", f"*{SUFFIX}", f".*{TEMPORARY}"):
+        for old in folder.glob(pattern):
+            if old.name in kept:
+                continue
             with contextlib.suppress(OSError):
                 old.unlink()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
@@ -97,12 +122,14 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         content = (folder / index["arrays"]).read_bytes()
         if hashlib.sha256(content).hexdigest() != index["sha256"]:
             raise CheckpointError(_damaged(path, f"{index['arrays']} is not what was written"))
+        files = dict(index.get("rows", {}))  # earlier versions have none
+        rows = {str(key): read_rows_of(folder, entry) for key, entry in files.items()}
         return Checkpoint(
             update=int(index["update"]),
             children=int(index["children"]),
             elapsed_s=float(index["elapsed_s"]),
             logs=_marks(index["sizes"], index.get("digests", {})),
-            agent=AgentState(_arrays(content), dict(index["agent"])),
+            agent=AgentState({**_arrays(content), **rows}, dict(index["agent"]), frozenset(rows)),
             settings=str(index.get("settings", "")),
         )
     except CheckpointError:

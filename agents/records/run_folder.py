@@ -21,6 +21,7 @@ from agents.records.checkpoint import Checkpoint, load_checkpoint, save_checkpoi
 from agents.records.episode import COLUMNS, STATES, Episode, best_of
 from agents.records.lock import FolderLock
 from agents.records.log import START_AGAIN, Log, Mark, read_rows, unreadable
+from agents.records.rows import RowFiles
 from nas_env.errors import CheckpointError, RunFolderError
 from nas_env.system.files import check_writable, write_durably
 from nas_env.system.folders import user_path
@@ -48,6 +49,7 @@ class RunFolder:
         self._logs = {name: Log(self.path / name) for name in (EPISODES, UPDATES)}
         self._discarded = False
         self._settings = ""
+        self._rows_written = RowFiles()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -217,7 +219,8 @@ class RunFolder:
             RunFolderError: it cannot be written.
         """
         with self._writing():
-            save_checkpoint(self.path / "checkpoint", replace(checkpoint, settings=self._settings))
+            folder, settings = self.path / "checkpoint", self._settings
+            save_checkpoint(folder, replace(checkpoint, settings=settings), self._rows_written)
 
     def write_best(self, episodes: Sequence[Episode]) -> None:
         """Write the best architecture as JSON.

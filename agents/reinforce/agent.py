@@ -12,9 +12,8 @@ The settings add three things that the paper does not have, for budgets of a few
   rewards;
 * priority queue training (``elites``): the best found so far become likelier at every update, so
   that an entropy bonus does not lose them again;
-* sampling without replacement (``unseen``): new architectures are drawn as long as the policy
-  leaves them a chance. The samples then differ from the policy's, and the gradient does not correct
-  for it.
+* sampling without replacement (``unseen``): only new architectures are drawn, as long as there are
+  any. The samples then differ from the policy's, and the gradient does not correct for it.
 """
 
 import math
@@ -61,7 +60,7 @@ class ReinforceAgent(Agent):
         self.baseline = MovingBaseline(self.settings.baseline_decay)
         self.squares = MovingBaseline(self.settings.baseline_decay)  # of advantages
         self.elites = Elites(self.settings.elite_size)
-        self.unseen = Unseen(self.controller) if self.settings.avoid_repeats else None
+        self.unseen = Unseen(self.controller, problem) if self.settings.avoid_repeats else None
         self.optimiser = torch.optim.Adam(
             self.controller.parameters(), lr=self.settings.learning_rate
         )
@@ -74,17 +73,23 @@ class ReinforceAgent(Agent):
         """
         generators = self.streams.generators(positions_of(observations))
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
+            if self.unseen is not None:
+                try:
+                    return self.unseen.act(observations, generators)
+                except FloatingPointError as error:
+                    raise self._diverged(len(generators)) from error
             probabilities = self.sampler.probabilities(observations)  # (batch, actions)
         if not np.isfinite(probabilities).all():
-            raise ConfigurationError(
-                f"The controller diverged: its probabilities are not finite after "
-                f"{self.streams.started - len(generators)} episodes with learning_rate "
-                f"{self.settings.learning_rate:g}. Start a new run with a lower learning_rate or a "
-                "gradient_clip; with the same store, no child is trained twice."
-            )
-        if self.unseen is not None:
-            return self.unseen.draw(probabilities, observations, generators)
+            raise self._diverged(len(generators))
         return draw(probabilities, generators)
+
+    def _diverged(self, rows: int) -> ConfigurationError:
+        return ConfigurationError(
+            f"The controller diverged: its probabilities are not finite after "
+            f"{self.streams.started - rows} episodes with learning_rate "
+            f"{self.settings.learning_rate:g}. Start a new run with a lower learning_rate or a "
+            "gradient_clip; with the same store, no child is trained twice."
+        )
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """One Adam step on the batch; then its rewards enter the baseline."""
@@ -107,13 +112,12 @@ class ReinforceAgent(Agent):
             self.optimiser.step()
         self.baseline.update(batch.rewards)
         self.sampler.forget()
-        if self.unseen is not None:
-            self.unseen.add(batch)
         return {
             "loss": loss.item(),
             "baseline": used,
             "entropy": entropy.item(),
             "gradient_norm": norm.item(),
+            **({} if self.unseen is None else self.unseen.add(batch)),
         }
 
     def _loss(self, batch: Batch, advantages: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
@@ -149,10 +153,8 @@ class ReinforceAgent(Agent):
             "baseline": self.baseline.to_json(),
             "squares": self.squares.to_json(),
         }
-        if self.unseen is not None:
-            arrays |= self.unseen.known.arrays()
-            values["longest"] = self.unseen.length
-        return AgentState(arrays, values)
+        state = AgentState(arrays, values)
+        return state if self.unseen is None else self.unseen.save(state)
 
     def load_state(self, state: AgentState) -> None:
         """Continue after ``state``.
@@ -172,8 +174,7 @@ class ReinforceAgent(Agent):
         if self.settings.elite_size:
             self.elites.load(state, self.problem)
         if self.unseen is not None:
-            self.unseen.known.load(state, self.problem)
-            self.unseen.forget(state.whole("longest", 1, self.problem.num_positions))
+            self.unseen.load(state)
         self.streams.forget(state.whole("episodes"))
         self.sampler.forget()
 

@@ -90,12 +90,24 @@ class Controller(nn.Module):
             Figures of padding have no meaning.
         """
         chosen = torch.from_numpy(tokens)  # (batch, length)
-        logits = self.logits(chosen)  # (batch, length, options)
-        valid = torch.from_numpy(_fit(masks, logits.shape[2]))
-        log_p = torch.log_softmax(logits.masked_fill(~valid, -torch.inf), dim=2)
+        log_p, valid = self.distributions(chosen, masks)
         safe = log_p.masked_fill(~valid, 0.0)
         entropies = -(log_p.exp() * safe).sum(dim=2)
         return log_p.gather(2, chosen[:, :, None]).squeeze(2), entropies
+
+    def distributions(self, chosen: Tensor, masks: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of all options at every decision of given episodes.
+
+        Args:
+            chosen: (batch, length) tokens.
+            masks: (batch, length, actions) valid tokens.
+
+        Returns:
+            (batch, length, max_options) log-probabilities, -inf where not valid; and what is valid.
+        """
+        logits = self.logits(chosen)  # (batch, length, options)
+        valid = torch.from_numpy(_fit(masks, logits.shape[2]))
+        return torch.log_softmax(logits.masked_fill(~valid, -torch.inf), dim=2), valid
 
     def logits(self, chosen: Tensor) -> Tensor:
         """(batch, length, max_options) unmasked logits; -inf for options that do not exist."""

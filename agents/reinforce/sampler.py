@@ -39,12 +39,36 @@ class ControllerSampler:
         self.attended = np.zeros((count, anchors, hidden))  # W_prev h_j of each anchor
         self.bit_logits = np.zeros((count, positions))
 
+    def keep(self, rows: NDArray[np.int64]) -> None:
+        """Go on with other rows: each with the episode so far of one of the rows before."""
+        self.taken, self.attended = self.taken[rows], self.attended[rows]
+        self.hidden, self.cell = self.hidden[:, rows], self.cell[:, rows]
+        self.bit_logits = self.bit_logits[rows]
+
     def forget(self) -> None:
         """Drop every episode in flight (after the weights have changed)."""
         self._rows(len(self.taken))
 
     def probabilities(self, observations: Observations) -> Array:
         """(batch, actions) distribution of each row's next token; masked tokens have 0."""
+        likelihood = np.exp(self._logits(observations))
+        result: Array = likelihood / likelihood.sum(axis=1, keepdims=True)
+        return result
+
+    def log_probabilities(self, observations: Observations) -> Array:
+        """(batch, actions) their logarithms: finite for every valid token, -inf for the others.
+
+        Raises:
+            FloatingPointError: they are no numbers, because the weights have grown beyond all.
+        """
+        logits = self._logits(observations)
+        if np.isnan(logits).any():
+            raise FloatingPointError("the controller's logits are not finite")
+        result: Array = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return result
+
+    def _logits(self, observations: Observations) -> Array:
+        """(batch, actions) logits, the highest 0; -inf for masked tokens."""
         positions, masks = positions_of(observations), masks_of(observations)
         tokens = np.asarray(observations["tokens"], np.int64) - 1  # -1: not chosen yet
         if len(positions) != len(self.taken):
@@ -55,9 +79,7 @@ class ControllerSampler:
         scores[:, :width] = self._scores(positions)[:, :width]
         scores[~masks] = -np.inf
         scores -= scores.max(axis=1, keepdims=True)
-        likelihood = np.exp(scores)
-        result: Array = likelihood / likelihood.sum(axis=1, keepdims=True)
-        return result
+        return scores
 
     def _catch_up(
         self, tokens: NDArray[np.int64], wanted: NDArray[np.int64], starts: NDArray[np.bool_]

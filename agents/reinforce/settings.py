@@ -25,9 +25,9 @@ class ReinforceSettings:
         elite_size: how many of the best architectures are learned from again at every update (K of
             priority queue training). 0, as in the paper: none.
         elite_weight: weight of the mean log-likelihood of the elites in the objective.
-        avoid_repeats: write architectures that were not written before, until the policy leaves
-            new ones a chance below 1e-9; then it repeats. Costs a forward pass over all known
-            architectures per update. The paper has no such rule.
+        avoid_repeats: write only architectures that were not written before, each as likely as the
+            policy makes it among those. Repeats begin when there are no new ones, and where a
+            foreign vector environment publishes no search space. The paper has no such rule.
     """
 
     learning_rate: Annotated[float, above(0)] = 6e-4

@@ -125,7 +125,7 @@ class LockstepPlayer(Player):
     def __init__(self, env: ArchitectureEnv | ArchitectureVectorEnv) -> None:
         self.env = env
         space = env.search_space
-        self.problem = Problem(len(space.layout), space.max_options, space.layout)
+        self.problem = Problem(len(space.layout), space.max_options, space.layout, space.masks)
         self._batches: dict[int, ArchitectureVectorEnv] = {}
 
     def play(self, agent: Agent, order: Order) -> list[Played]:
@@ -286,8 +286,19 @@ def problem_of(observation_space: Any, action_space: Any, env: AnyEnv) -> Proble
             f"Dict(tokens, position, action_mask); got {action_space} and {observation_space}."
         )
     space = getattr(env.unwrapped, "search_space", None)
-    layout = getattr(space, "layout", None)
-    return Problem(int(observation_space["tokens"].shape[0]), int(action_space.n), layout)
+    layout, masks = (
+        getattr(space, "layout", None),
+        getattr(space or _inner_space(env), "masks", None),
+    )
+    return Problem(int(observation_space["tokens"].shape[0]), int(action_space.n), layout, masks)
+
+
+def _inner_space(env: AnyEnv) -> Any:
+    """The search space that the first sub-environment publishes; None if there is none."""
+    try:
+        return env.get_attr("search_space")[0]  # type: ignore[union-attr]
+    except Exception:  # a single environment, or whatever a stranger's vector environment raises
+        return None
 
 
 def _is_ours(inner: Any) -> bool:

@@ -33,11 +33,17 @@ class Game:
     layout: Layout
     reward: Reward = lambda tokens: 0.0
     with_layout: bool = True
+    publishes: bool = False
+    """Whether agents may think ahead: masks of the problem, and tokens left in observations."""
 
     @property
     def problem(self) -> Problem:
         actions = max(len(position.options) for position in self.layout)
-        return Problem(len(self.layout), actions, self.layout if self.with_layout else None)
+        layout = self.layout if self.with_layout else None
+        return Problem(len(self.layout), actions, layout, self.masks if self.publishes else None)
+
+    def masks(self, tokens: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.stack([self.mask(int(position)) for position in positions])
 
     def mask(self, position: int) -> NDArray[np.bool_]:
         return np.arange(self.problem.num_actions) < len(self.layout[position].options)
@@ -47,6 +53,8 @@ class Game:
         tokens = np.zeros((episodes, len(self.layout)), np.int64)
         for position in range(length):
             observations = self.observe(tokens, np.full(episodes, position))
+            if self.publishes:
+                observations["remaining"] = np.full(episodes, length - position)
             chosen = agent.act(observations)
             assert self.mask(position)[chosen].all(), "the agent chose a masked token"
             tokens[:, position] = chosen
