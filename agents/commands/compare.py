@@ -28,6 +28,7 @@ from agents.comparison.report import (
     verdict_rows,
 )
 from agents.comparison.run import ComparisonRunner, Contest, folder_errors, parse_contender
+from agents.comparison.side_by_side import Job, run_jobs
 from agents.comparison.statistics import Comparison
 from agents.records.provenance import command_line, hardware, versions
 from agents.records.trace import Trace
@@ -74,6 +75,8 @@ class CompareOptions:
         arguments: further keyword arguments of the environment as a JSON object.
         every: children between points of the curves. Default: a hundredth of the budget, at least
             10.
+        at_once: searches at the same time, each in a process of its own. Default: as many as there
+            are cores on a table, else one, whose children train side by side.
         run_dir: folder where everything is kept. Default: runs/compare-ENV.
         environment: arguments of the environment that have flags of their own.
     """
@@ -90,6 +93,7 @@ class CompareOptions:
     reward: str | None = None
     arguments: str | None = None
     every: Annotated[int | None, at_least(1)] = None
+    at_once: Annotated[int | None, at_least(1)] = None
     run_dir: Path | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
 
@@ -135,13 +139,14 @@ def compare(options: CompareOptions) -> Path:
         parse_contender(agent, options.preset, family_of(settings))
         for agent in dict.fromkeys(options.agents)
     ]
-    runner = ComparisonRunner(contest, options.folder)
-    found: dict[tuple[str, int], Trace] = {}
-    for number in range(options.seeds):
-        for contender in contenders:
-            seed = options.first_seed + number
-            found[contender.label, seed] = runner.run(contender, seed)
-        print(f"seed {number + 1} of {options.seeds} done", flush=True)
+    ComparisonRunner(contest, options.folder).check(contenders)
+    jobs = [
+        Job(contest, options.folder, contender, options.first_seed + number)
+        for number in range(options.seeds)
+        for contender in contenders
+    ]
+    traces = run_jobs(jobs, options.at_once, told)
+    found = {(job.contender.label, job.seed): one for job, one in zip(jobs, traces, strict=True)}
     every = options.every or max(10, options.children // 100)
     comparison = Comparison([*found.values()], every)
     about = _page(options, comparison, found, settings)
@@ -152,6 +157,11 @@ def compare(options: CompareOptions) -> Path:
         write_durably(path, comparison_page(comparison, about).encode())
     print(f"\nreport: {path}")
     return path
+
+
+def told(done: int, of: int) -> None:
+    """Say how far the searches are."""
+    print(f"{done} of {of} searches done", flush=True)
 
 
 def _contest(options: CompareOptions) -> Contest:

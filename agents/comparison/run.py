@@ -5,10 +5,11 @@ run folder, so that they resume where they were killed, and share one store: no 
 twice. A search on a table takes seconds and is simply repeated.
 """
 
+import inspect
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +21,12 @@ import numpy as np
 from agents.presets import find_preset
 from agents.records.run_folder import RunFolder
 from agents.records.trace import ARRAYS, Trace
-from agents.registry import resolved_options
+from agents.registry import agent_settings, build_agent, resolved_options
 from agents.search.environment import find_spec
+from agents.search.play import make_player
 from agents.search.resolve import settings_given
 from agents.search.run import run_search
+from nas_env.envs.settings import settings_of
 from nas_env.errors import ConfigurationError, RunFolderError
 from nas_env.system.files import write_durably
 
@@ -122,24 +125,62 @@ class ComparisonRunner:
         Raises:
             RunFolderError: the folder holds another comparison, or cannot be written.
         """
-        path = self.folder / TRACES / f"{contender.file_name}-{seed}.npz"
-        identity = self.contest.identity(contender, seed)
-        found = self._read(path, identity, contender)
+        found = self.found(contender, seed)
         if found is None:
             found = self._search(contender, seed)
             with folder_errors(self.folder):
-                _write(path, found, identity)
+                _write(self._path(contender, seed), found, self.contest.identity(contender, seed))
         return found.first(self.contest.children)
+
+    def found(self, contender: Contender, seed: int) -> Trace | None:
+        """What a search found; None if it has not run as far.
+
+        Raises:
+            RunFolderError: the folder holds another comparison.
+        """
+        identity = self.contest.identity(contender, seed)
+        return self._read(self._path(contender, seed), identity, contender)
+
+    def check(self, contenders: Sequence[Contender]) -> None:
+        """Check that these agents can play, before anything runs.
+
+        Raises:
+            ConfigurationError: the environment cannot be made or played, or an agent cannot.
+        """
+        env = self._open()
+        try:
+            problem = make_player(env).problem
+            for one in contenders:
+                build_agent(one.name, problem, 0, agent_settings(one.name, one.options))
+        finally:
+            env.close()
+
+    def _path(self, contender: Contender, seed: int) -> Path:
+        return self.folder / TRACES / f"{contender.file_name}-{seed}.npz"
+
+    def _open(self) -> Any:
+        """The environment, with the store that all searches share."""
+        spec, arguments = find_spec(self.contest.env), dict(self.contest.arguments)
+        if not self.looks_up and _takes_store(spec):
+            arguments.setdefault("store", str((self.folder / "store.sqlite").resolve()))
+        try:
+            if spec.vector_entry_point is not None:
+                size = self.contest.children_per_update
+                return gym.make_vec(spec, num_envs=size, **arguments)
+            return gym.make(spec, **arguments)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{self.contest.env} cannot be made with the arguments {arguments}: {error}. Leave "
+                "out what it does not take (--arguments, flags of the environment)."
+            ) from error
 
     def _search(self, contender: Contender, seed: int) -> Trace:
         contest, run_dir = self.contest, None
         resume = False
-        arguments = dict(contest.arguments)
         if not self.looks_up:
             run_dir = self.folder / RUNS / f"{contender.file_name}-{seed}"
-            arguments.setdefault("store", str((self.folder / "store.sqlite").resolve()))
             resume = RunFolder(run_dir).exists()
-        env = _open(contest.env, contest.children_per_update, arguments)
+        env = self._open()
         try:
             result = run_search(
                 env,
@@ -196,11 +237,14 @@ def folder_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _open(env_id: str, num_envs: int, arguments: Mapping[str, Any]) -> Any:
-    spec = find_spec(env_id)
-    if spec.vector_entry_point is not None:
-        return gym.make_vec(spec, num_envs=num_envs, **arguments)
-    return gym.make(spec, **arguments)
+def _takes_store(spec: Any) -> bool:
+    """Whether an environment has an argument of that name: all of ours, perhaps a user's."""
+    if settings_of(spec) is not None:
+        return True
+    made = spec.entry_point
+    made = gym.envs.registration.load_env_creator(made) if isinstance(made, str) else made
+    taken = inspect.signature(made).parameters.values()
+    return any(one.name == "store" or one.kind is one.VAR_KEYWORD for one in taken)
 
 
 def _write(path: Path, trace: Trace, identity: Mapping[str, Any]) -> None:

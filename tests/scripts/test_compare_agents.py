@@ -132,6 +132,10 @@ def test_a_budget_that_is_too_small_to_tell_says_so(
         ({"arguments": "[1"}, "--arguments must be a JSON object"),
         ({"env": "Test-Tabel-v0"}, "Did you mean 'Test-Table-v0'"),
         ({"preset": "slow"}, "preset"),
+        ({"agents": ("ppo:n_epochs=2.5",)}, "n_epochs must be a whole number"),
+        ({"env": "CartPole-v1"}, "CartPole-v1 cannot be made with the arguments"),
+        ({"table": "nope"}, "There is no table 'nope'"),
+        ({"arguments": '{"colour": 1}'}, "colour"),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(
@@ -192,6 +196,28 @@ def test_every_argument_of_the_environment_has_a_flag(tmp_path: Path) -> None:
     options = parse(["--env", "NAS-CIFAR10-v0", "--filters", "24", "36", "--recipe", "fast"])
     assert options.environment == {"filters": (24, 36)}
     assert options.recipe == "fast"
+
+
+def test_an_environment_without_a_store_is_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> nas_env.ArchitectureEnv:
+        space = nas_env.ChoiceSpace({"a": [1, 2, 3], "b": [1, 2]})
+        return nas_env.ArchitectureEnv(space, lambda architecture, seed: 0.5)
+
+    spec = gym.envs.registration.EnvSpec("Plain-v0", make)
+    monkeypatch.setitem(gym.registry, "Plain-v0", spec)
+    given = ["--agents", "random", "--env", "Plain-v0", "--children", "8", "--seeds", "1"]
+    assert main([*given, "--run-dir", str(tmp_path / "out")]) == 0
+
+
+def test_an_environment_that_no_agent_plays_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--agents", "random", "--env", "CartPole-v1", "--run-dir", str(tmp_path / "out")]
+    assert main(given) == 2
+    assert "Agents play environments with" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_seeds_are_other_searches(table: str, tmp_path: Path) -> None:
