@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
 
 from agents.agent import Agent, AgentState, Batch, Observations, Problem
+from baselines.any_token import nth_valid
 from baselines.sb3_rollout import Decision, Rollout
 from baselines.sb3_settings import (
     A2CSettings,
@@ -38,7 +39,7 @@ from baselines.sb3_state import (
     optimiser_values,
     policy_arrays,
 )
-from baselines.sb3_vec_env import IntegerCombinedExtractor, nth_valid
+from baselines.sb3_vec_env import IntegerCombinedExtractor
 from nas_env.errors import CheckpointError, ConfigurationError, MissingDependencyError
 
 MOST = 2**53

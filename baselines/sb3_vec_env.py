@@ -19,6 +19,7 @@ from stable_baselines3.common.torch_layers import CombinedExtractor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
+from baselines.any_token import nth_valid
 from nas_env.envs.vector_env import ArchitectureVectorEnv
 from nas_env.errors import ConfigurationError
 
@@ -213,18 +214,6 @@ class IntegerCombinedExtractor(CombinedExtractor):
     ) -> None:
         super().__init__(observation_space, cnn_output_dim, normalized_image)
         self._features_dim = int(self._features_dim)
-
-
-def nth_valid(actions: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The (action mod n)-th of each row's n valid tokens.
-
-    Args:
-        actions: (rows,) of any value >= 0.
-        masks: (rows, actions), each row with a True.
-    """
-    wanted = actions % masks.sum(axis=1)  # (rows,)
-    tokens: NDArray[np.int64] = (masks.cumsum(axis=1) > wanted[:, None]).argmax(axis=1)
-    return tokens
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from agents.command import run_command
+from agents.commands.compare_suite import SuiteRun, compare_suite
 from agents.comparison.report import (
     VERDICT_HEADS,
     Page,
@@ -40,7 +41,7 @@ from agents.search.setting_names import environment_setting_names
 from nas_env.checks import at_least, check_settings, some
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.table_env import TableSettings
-from nas_env.errors import InvalidDatasetError
+from nas_env.errors import ConfigurationError, InvalidDatasetError
 from nas_env.evaluation.named_reward import reward_from_text
 from nas_env.system.files import write_durably
 from nas_env.system.folders import user_path
@@ -63,6 +64,8 @@ class CompareOptions:
             Hyper-parameters that differ from the preset's follow a colon:
             reinforce:learning_rate=6e-4,entropy_coefficient=0.01.
         env: id of the environment.
+        suite: instead of one environment, tables: "tables" for all that an id is registered for,
+            and names or files of others. The report is about all of them together.
         children: budget of each search.
         seeds: number of paired seeds.
         first_seed: the first of them; the others follow it.
@@ -83,6 +86,7 @@ class CompareOptions:
 
     agents: Annotated[tuple[str, ...], some] = ("reinforce", "random", "evolution")
     env: str = "NAS-Digits-Table-v0"
+    suite: tuple[str, ...] = ()
     children: Annotated[int, at_least(1)] = 1000
     seeds: Annotated[int, at_least(1)] = 5
     first_seed: Annotated[int, at_least(0)] = 0
@@ -105,6 +109,8 @@ class CompareOptions:
         """Where everything is kept."""
         if self.run_dir is not None:
             return user_path(self.run_dir)
+        if self.suite:
+            return Path("runs") / "compare-tables"
         return Path("runs") / f"compare-{self.env.replace('/', '-')}"
 
 
@@ -133,6 +139,8 @@ def parse(arguments: Sequence[str]) -> CompareOptions:
 
 def compare(options: CompareOptions) -> Path:
     """Run what has not been run, write the report, return its path."""
+    if options.suite:
+        return compare_suite(_suite(options))
     contest = _contest(options)
     settings = settings_given(find_spec(options.env), contest.arguments)
     contenders = [
@@ -157,6 +165,26 @@ def compare(options: CompareOptions) -> Path:
         write_durably(path, comparison_page(comparison, about).encode())
     print(f"\nreport: {path}")
     return path
+
+
+def _suite(options: CompareOptions) -> SuiteRun:
+    given = {name: getattr(options, name) for name in ("recipe", "dataset", "arguments")}
+    names = [name for name, value in {**given, **options.environment}.items() if value is not None]
+    if names:
+        raise ConfigurationError(
+            f"--suite plays tables as they are, so {', '.join(names)} cannot be given with it: "
+            "leave it out, or compare on one environment (--env)."
+        )
+    return SuiteRun(
+        options.suite,
+        list(dict.fromkeys(options.agents)),
+        options.preset,
+        options.children,
+        options.children_per_update,
+        range(options.first_seed, options.first_seed + options.seeds),
+        options.at_once,
+        options.folder,
+    )
 
 
 def told(done: int, of: int) -> None:

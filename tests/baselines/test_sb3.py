@@ -18,9 +18,10 @@ from agents.records.checkpoint import load_checkpoint
 from agents.registry import make_agent
 from agents.search.environment import open_environment
 from agents.search.play import Order, make_player, to_batch
+from baselines.any_token import nth_valid
 from baselines.sb3 import find_algorithm
 from baselines.sb3_settings import A2CSettings, PPOSettings, RecurrentPPOSettings, minibatch
-from baselines.sb3_vec_env import ArchitectureVecEnv, IntegerCombinedExtractor, nth_valid
+from baselines.sb3_vec_env import ArchitectureVecEnv, IntegerCombinedExtractor
 from baselines.table import AGENTS
 from nas_env.envs.vector_env import ArchitectureVectorEnv
 from nas_env.errors import CheckpointError, ConfigurationError, MissingDependencyError

@@ -134,7 +134,7 @@ def test_a_budget_that_is_too_small_to_tell_says_so(
         ({"preset": "slow"}, "preset"),
         ({"agents": ("ppo:n_epochs=2.5",)}, "n_epochs must be a whole number"),
         ({"env": "CartPole-v1"}, "CartPole-v1 cannot be made with the arguments"),
-        ({"table": "nope"}, "There is no table 'nope'"),
+        ({"arguments": '{"table": "nope"}'}, "There is no table 'nope'"),
         ({"arguments": '{"colour": 1}'}, "colour"),
     ],
 )
@@ -201,11 +201,11 @@ def test_every_argument_of_the_environment_has_a_flag(tmp_path: Path) -> None:
 def test_an_environment_without_a_store_is_compared_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def make() -> nas_env.ArchitectureEnv:
+    def make(*, render_mode: str | None = None) -> nas_env.ArchitectureEnv:
         space = nas_env.ChoiceSpace({"a": [1, 2, 3], "b": [1, 2]})
         return nas_env.ArchitectureEnv(space, lambda architecture, seed: 0.5)
 
-    spec = gym.envs.registration.EnvSpec("Plain-v0", make)
+    spec = gym.envs.registration.EnvSpec("Plain-v0", make)  # type: ignore[arg-type]
     monkeypatch.setitem(gym.registry, "Plain-v0", spec)
     given = ["--agents", "random", "--env", "Plain-v0", "--children", "8", "--seeds", "1"]
     assert main([*given, "--run-dir", str(tmp_path / "out")]) == 0
