@@ -117,8 +117,8 @@ class RunFolder:
             config = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunFolderError(
-                f"{self.path} holds no run ({CONFIG} is missing): check the name, or start a new "
-                "run without --resume."
+                f"{self.path} holds no run ({CONFIG} is missing): check the name"
+                f"{', or start a new run without --resume' * resume}."
             ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(

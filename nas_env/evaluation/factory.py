@@ -1,8 +1,8 @@
 """From the words of a command line or ``gym.make`` to an evaluator."""
 
-import difflib
 from pathlib import Path
 
+from nas_env.checks import near_miss, shown
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.callable_evaluator import CallableEvaluator
 from nas_env.evaluation.evaluator import Evaluator, Executor, MetricFunction, Task
@@ -44,10 +44,9 @@ def make_executor(task: Task, evaluator: str = "local", workers: int | None = No
         from nas_env.evaluation.pool.process_pool import ProcessExecutor
 
         return ProcessExecutor(task, workers)
-    near = difflib.get_close_matches(str(evaluator), EXECUTORS, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = near_miss(evaluator, EXECUTORS)
     raise ConfigurationError(
-        f"Unknown evaluator {evaluator!r}. Allowed: {', '.join(map(repr, EXECUTORS))}, or a "
+        f"Unknown evaluator {shown(evaluator)}. Allowed: {', '.join(map(repr, EXECUTORS))}, or a "
         f"callable (architecture, seed) -> metric.{hint}"
     )
 

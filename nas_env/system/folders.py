@@ -9,9 +9,10 @@ _SHOWN = 120  # characters of a path in a message
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """A path as people write it: ``~`` is the home folder, ``~name`` that of a user.
+    """A path as people write it, made absolute: ``~`` is the home folder, ``~name`` that of a user.
 
-    Every path that users give comes through here, so that it means the same everywhere.
+    Every path that users give comes through here, so that it means the same everywhere: in worker
+    processes, and after the current folder has changed.
 
     Raises:
         ConfigurationError: it is empty, no user has that name, or no file can be called so.
@@ -27,7 +28,12 @@ def user_path(path: str | os.PathLike[str]) -> Path:
             f"The path {text[:_SHOWN]!r} cannot be that of a file: {error}."
         ) from error
     try:
-        return Path(text).expanduser()
+        return Path(text).expanduser().absolute()
+    except OSError as error:  # only a path that is relative asks for the current folder
+        raise ConfigurationError(
+            f"The path {text[:_SHOWN]!r} is relative, and the current folder is gone "
+            f"({error.strerror}). Change to one that is there, or give the whole path."
+        ) from error
     except RuntimeError as error:
         name = Path(text).parts[0]
         raise ConfigurationError(

@@ -14,6 +14,7 @@ from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Job
 from nas_env.evaluation.failures import run_safely
 from nas_env.evaluation.seeding import architecture_key
+from nas_env.system.folders import data_folder
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +74,7 @@ class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
         device: str = "auto",
     ) -> None:
         self.dataset: RowT = dataset_of(self.rows, dataset)
-        self.data_dir = None if data_dir is None else str(data_dir)
+        self.data_dir = str(data_folder(data_dir))  # absolute: a worker looks in the same folder
         self.device = device
         self._recipe = recipe
         self._resolved: RecipeT | None = None

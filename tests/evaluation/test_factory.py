@@ -32,6 +32,12 @@ def test_an_unknown_evaluator_suggests_the_near_miss() -> None:
         make_evaluator(TASK, "proces")
 
 
+def test_a_name_beyond_all_names_is_cut_in_the_message() -> None:
+    with pytest.raises(ConfigurationError) as told:
+        make_evaluator(TASK, "process" * 10_000)
+    assert len(str(told.value)) < 500
+
+
 @pytest.mark.parametrize("workers", [0, -1, True])
 def test_impossible_numbers_of_workers_are_refused(workers: int) -> None:
     with pytest.raises(ConfigurationError, match="at least 1"):

@@ -100,8 +100,8 @@ def test_several_runs_are_compared_by_agent_over_seeds(run: Path, tmp_path: Path
 
 
 def test_what_is_no_run_or_an_empty_one_is_a_clear_error(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="holds no run"):
-        write_report([tmp_path])
+    with pytest.raises(RunFolderError, match=r"holds no run .*: check the name\.$"):
+        write_report([tmp_path])  # not a word of --resume: nothing is resumed
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     with pytest.raises(RunFolderError, match="no episodes yet"):
         write_report([tmp_path])
