@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas_env.checks import check_seed
-from nas_env.data.datasets import Dataset
+from nas_env.data.datasets import DatasetGiven
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.factory import callable_evaluator, make_evaluator
@@ -36,7 +36,7 @@ def build_child(architecture: Architecture | Mapping[str, Any], **sizes: Any) ->
 
 def evaluate(
     architecture: Architecture | Mapping[str, Any],
-    dataset: str | Path | Dataset | None = None,
+    dataset: DatasetGiven = None,
     recipe: Any = "quick",
     seed: int = 0,
     *,
@@ -53,8 +53,9 @@ def evaluate(
 
     Args:
         architecture: an architecture, or its JSON as a dict.
-        dataset: name or path, or the row of a data set; None = CIFAR-10 for a convolutional
-            network, Penn Treebank for a recurrent cell.
+        dataset: name or path, images in memory (``(images, labels)``, a torch ``Dataset``), or the
+            row of a data set; None = CIFAR-10 for a convolutional network, Penn Treebank for a
+            recurrent cell.
         recipe: name, dict of settings, or recipe.
         seed: the run seed.
         data_dir: where data sets are looked for and downloaded to.

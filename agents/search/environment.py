@@ -131,6 +131,9 @@ def describe_environment(env: AnyEnv) -> dict[str, Any]:
     arguments = {} if spec is None else dict(spec.kwargs)
     for key in ("max_episode_steps", "vectorization_mode", "vector_kwargs", "num_envs"):
         arguments.pop(key, None)
+    if "dataset" in arguments:  # images in memory: their digest and shape
+        settings = getattr(inner, "settings", None)
+        arguments["dataset"] = getattr(settings, "recorded_dataset", arguments["dataset"])
     return {
         "env": type(inner).__name__ if spec is None else spec.id,
         "metric_name": str(getattr(inner, "metric_name", "metric")),

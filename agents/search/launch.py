@@ -1,6 +1,8 @@
 """From the options of a command line to a search: environment, preset, recipe, folder, store."""
 
+import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from agents.search.resolve import (
 from agents.search.search import Search
 from agents.tracking.tensorboard import TensorBoardTracker
 from agents.tracking.tracker import WandbTracker, run_suffix, sweep_id
-from nas_env.data.datasets import find_dataset
+from nas_env.data.datasets import data_given, find_dataset
 from nas_env.envs.settings import settings_of
 from nas_env.errors import ConfigurationError, DatasetNotFoundError, RunFolderError
 from nas_env.system.folders import user_path
@@ -185,14 +187,23 @@ def _resolve_places(options: TrainOptions, env_id: str) -> TrainOptions:
         run_dir = RUNS / f"{env_id.replace('/', '-')}-{what.agent}-{what.seed}-{stamp}"
     run_dir = user_path(run_dir).resolve()
     dataset = what.dataset
-    if dataset is not None and user_path(dataset).exists():
-        dataset = str(user_path(dataset).resolve())
+    if dataset is not None:
+        dataset = _from_any_folder(dataset)
     return options.changed(
         run_dir=run_dir,
         store=user_path(place.store or run_dir.parent / STORE).resolve(),
         dataset=dataset,
         data_dir=None if place.data_dir is None else user_path(place.data_dir).resolve(),
     )
+
+
+def _from_any_folder(dataset: str) -> str:
+    """A data set's name as it is, its path made absolute, alone or in a JSON object."""
+    given = data_given(dataset)
+    if isinstance(given, Mapping):
+        inside = {"folder": _from_any_folder(str(given["folder"]))} if "folder" in given else {}
+        return json.dumps({**given, **inside})
+    return str(user_path(given).resolve()) if user_path(given).exists() else str(given)
 
 
 def _forget_failures(store: Path) -> str:

@@ -33,8 +33,9 @@ class What:
             minutes), fast (one GPU, hours) or paper; agents/presets.py holds all numbers.
         recipe: how children are trained: quick, fast, paper, or a JSON object of changes such as
             '{"name": "quick", "epochs": 2}'. Default: the preset's.
-        dataset: name, or path of a folder with your own images (train/CLASS/*.png) or text.
-            Default: the environment's.
+        dataset: name, or path of a folder with your own images (train/CLASS/*.png) or text, or a
+            JSON object such as '{"folder": "pets", "image_size": 32}', which brings images to one
+            size. Default: the environment's.
         reward: what a child is worth: a name such as accuracy or accuracy_cubed, or a JSON object
             with settings such as '{"name": "cost_aware", "cost": "macs", "target": 2e7}'. Default:
             the paper's of the metric.

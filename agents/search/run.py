@@ -24,6 +24,8 @@ from agents.search.resolve import (
 )
 from agents.search.schedule import DepthSchedule
 from agents.search.search import AgentFactory, Search
+from nas_env.data.datasets import DatasetGiven, data_given
+from nas_env.errors import ConfigurationError
 
 
 def run_search(  # the contract's signature; everything optional has a name
@@ -39,6 +41,7 @@ def run_search(  # the contract's signature; everything optional has a name
     schedule: DepthSchedule | None = None,
     resume: bool = False,
     progress: bool = False,
+    dataset: DatasetGiven = None,
     **agent_options: Any,
 ) -> SearchResult:
     """Search: let an agent write architectures and learn from what their children are worth.
@@ -61,6 +64,8 @@ def run_search(  # the contract's signature; everything optional has a name
         schedule: depth of the children by how many there were; None = the preset's.
         resume: continue the run in ``run_dir`` with its settings.
         progress: show progress.
+        dataset: where ``env`` is an id, what its children are trained on: a name, a path, or images
+            in memory such as ``(images, labels)``; None = the environment's own.
         **agent_options: hyper-parameters that differ from the preset's, see ``ReinforceSettings``
             and ``EvolutionSettings``.
 
@@ -75,7 +80,7 @@ def run_search(  # the contract's signature; everything optional has a name
     budget = {"children": children, "hours": hours, "children_per_update": children_per_update}
     stored = RunFolder(run_dir).read_config(resume=True) if resume and run_dir is not None else {}
     settings_for(agent, find_preset(preset, "other"), agent_options, stored)  # before all is made
-    made, family = _opened(env, preset, children_per_update, run_dir, stored)
+    made, family = _opened(env, preset, children_per_update, run_dir, stored, dataset)
     with nullcontext() if made is env else closing(made):
         chosen = find_preset(preset, family)
         own = settings_for(agent, chosen, agent_options, stored)
@@ -91,15 +96,22 @@ def _opened(
     per_update: int | None,
     run_dir: str | Path | None,
     stored: dict[str, Any],
+    dataset: DatasetGiven,
 ) -> tuple[AnyEnv, str]:
     """The environment, and its family of presets."""
+    data = {} if dataset is None else {"dataset": data_given(dataset)}
     if not isinstance(env, str) or isinstance(env, gym.Env | VectorEnv):
+        if data:
+            raise ConfigurationError(
+                "dataset goes with the id of an environment; give it to gym.make where you make "
+                "one yourself."
+            )
         made = open_environment(env, per_update or 8, run_dir)
         return made, family_of_environment(made)
-    spec, arguments = find_spec(env), dict(stored.get("environment", {}))
+    spec, arguments = find_spec(env), {**stored.get("environment", {}), **data}
     family = family_of(settings_given(spec, arguments))
     chosen = find_preset(preset, family)
     if not stored:
-        arguments = environment_arguments(spec, chosen, {}, stored)
+        arguments = environment_arguments(spec, chosen, data, stored)
     size = per_update or stored.get("children_per_update", chosen.children_per_update)
     return open_environment(env, size, run_dir, arguments), family

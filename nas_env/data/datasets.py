@@ -10,11 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
-from nas_env.checks import above, at_least, below, check_settings, matching, require
+from nas_env.checks import above, at_least, below, check_settings, matching, require, shown
 from nas_env.data.raw_images import RawImages
 from nas_env.errors import ConfigurationError, DatasetNotFoundError
+from nas_env.system.reading import reason, strict_json
+
+DatasetGiven: TypeAlias = Any
+"""What ``dataset=`` takes: a name, a path, a row, data in memory, or a dict of these and settings;
+see ``nas_env.data.in_memory.row_of``."""
 
 SHIPPED = ("cifar10", "digits", "ptb", "pydocs")
 """Each is ``DATASET`` in the file of that name in this folder."""
@@ -32,6 +37,8 @@ class Dataset:
         recipes: what differs from the recipes of its kind, by recipe name:
             ``{"quick": {"epochs": 1}}``.
         offline: nothing has to be downloaded, so errors of other data sets recommend it.
+        recorded: what a run's configuration says of data that have no name or path; None = the
+            name.
     """
 
     what: ClassVar[str]  # in words
@@ -43,6 +50,7 @@ class Dataset:
     digest: Callable[[Path], str] | None = None
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     offline: bool = False
+    recorded: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -50,7 +58,8 @@ class Dataset:
         check_settings(self, owner)
         for name in ("train", "valid", "held_out", "digest"):
             reader = getattr(self, name, None)
-            absent = reader is None and (name in ("held_out", "digest") or not hasattr(self, name))
+            needed = name == "train" or (name == "valid" and isinstance(self, TextDataset))
+            absent = reader is None and (not needed or not hasattr(self, name))
             require(absent or callable(reader), name, reader, "a function of a folder", owner)
 
 
@@ -59,12 +68,14 @@ class ImageDataset(Dataset):
     """Images with a class each.
 
     Attributes:
-        train: reads the images that training and validation are cut from.
+        train: reads the images that training and, where ``valid`` is None, validation are cut
+            from.
+        valid: reads the images of validation.
         held_out: reads the images of the final test; None = there are none. Only
             ``nas_env.data.held_out_images`` touches it: no search can see them.
         shape: (channels, height, width) where known beforehand.
         classes: number of classes where known beforehand.
-        validation_share: of ``train``, kept for validation.
+        validation_share: of ``train``, kept for validation where ``valid`` is None.
     """
 
     what: ClassVar[str] = "images"
@@ -73,6 +84,7 @@ class ImageDataset(Dataset):
 
     env: str = "NAS-CIFAR10-v0"
     train: Callable[[Path], RawImages]
+    valid: Callable[[Path], RawImages] | None = None
     held_out: Callable[[Path], RawImages] | None = None
     shape: tuple[int, int, int] | None = None
     classes: Annotated[int | None, at_least(2)] = None
@@ -155,31 +167,37 @@ def dataset_names(kind: type[Dataset] = Dataset) -> list[str]:
     return [row.name for row in _rows(kind)]
 
 
-def find_dataset(name: str | os.PathLike[str]) -> Dataset:
-    """The row of a name, or of a folder of images or text.
+def find_dataset(given: DatasetGiven) -> Dataset:
+    """The row of a name, of a folder of images or text, or of data in memory.
 
     Raises:
-        DatasetNotFoundError: neither.
+        DatasetNotFoundError: none of these.
+        InvalidDatasetError: data in memory that cannot be used.
     """
     kinds = (ImageDataset, TextDataset)
-    found = _named(str(name)) or _folder_row(name, kinds)
+    given = data_given(given)
+    if not isinstance(given, str):
+        return _row_of(given)
+    found = _named(given) or _folder_row(given, kinds)
     if found is None:
         ways = " or ".join(kind.folder_words for kind in kinds)
         raise DatasetNotFoundError(
-            f"{str(name)!r} is no data set: give one of {', '.join(dataset_names())}, or {ways}."
+            f"{shown(given)} is no data set: give one of {', '.join(dataset_names())}, or {ways}."
         )
     return found
 
 
-def dataset_of(kind: type[RowT], given: "str | os.PathLike[str] | Dataset") -> RowT:
-    """The row of this kind that a name, a folder or the row itself means.
+def dataset_of(kind: type[RowT], given: DatasetGiven) -> RowT:
+    """The row of this kind that a name, a folder, data in memory or the row itself means.
 
     Whether a folder is there is found out when it is read.
 
     Raises:
         DatasetNotFoundError: data of another kind.
+        InvalidDatasetError: data in memory that cannot be used.
     """
-    row = given if isinstance(given, Dataset) else _named(str(given))
+    given = data_given(given)
+    row = _named(given) if isinstance(given, str) else _row_of(given)
     if row is None:
         others = (other for other in (ImageDataset, TextDataset) if other is not kind)
         row = _folder_row(given, (kind, *others)) or _folder_maker(kind).folder_row(given)
@@ -189,6 +207,41 @@ def dataset_of(kind: type[RowT], given: "str | os.PathLike[str] | Dataset") -> R
             f"{row.name} is {row.what}, not {kind.what}: environments such as {ids} read it. "
             f"{offline_hint(kind)}"
         )
+    return row
+
+
+def data_given(given: DatasetGiven) -> DatasetGiven:
+    """A name or path as text, a JSON object of settings as a dict, data in memory as their row.
+
+    What it returns is cheap to keep, and read again without a copy of the images.
+
+    Raises:
+        InvalidDatasetError: data in memory that cannot be used.
+        DatasetNotFoundError: text that begins like a JSON object and is none.
+    """
+    if isinstance(given, str | os.PathLike):
+        text = os.fspath(given)
+        return _settings(text) if text.startswith("{") else text
+    if isinstance(given, Dataset) or (isinstance(given, Mapping) and "train" not in given):
+        return given
+    return _row_of(given)
+
+
+def _settings(text: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = strict_json(text)
+    except ValueError as error:
+        raise DatasetNotFoundError(
+            f"{shown(text)} is neither a data set nor JSON ({reason(error)}). As in "
+            '\'{"folder": "my_images", "image_size": 32}\'.'
+        ) from error
+    return found
+
+
+def _row_of(given: Any) -> Dataset:
+    if isinstance(given, Dataset):
+        return given
+    row: Dataset = import_module("nas_env.data.in_memory").row_of(given)
     return row
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas_env.data.datasets import ImageDataset, dataset_of
+from nas_env.data.datasets import DatasetGiven, ImageDataset, dataset_of
 from nas_env.data.images import shrink
 from nas_env.errors import DatasetNotFoundError
 from nas_env.system.folders import data_folder
@@ -25,7 +25,7 @@ class HeldOutImages:
 
 
 def load_held_out_images(
-    dataset: str | ImageDataset,
+    dataset: DatasetGiven,
     data_dir: str | Path | None = None,
     resolution: int | None = None,
 ) -> HeldOutImages:

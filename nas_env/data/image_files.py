@@ -73,7 +73,7 @@ def decode_image(path: Path) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")  # metadata that is damaged; the pixels are not
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                return _pixels(ImageOps.exif_transpose(image), str(image.format))
+                return pixels_of(ImageOps.exif_transpose(image), str(image.format))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InvalidDatasetError(
             f"{path} has too many pixels: {reason(error)}. Images of a data set have at most "
@@ -107,7 +107,25 @@ def decoded_otherwise(content: bytes) -> str:
         return ""
 
 
-def _pixels(image: Image.Image, format_name: str) -> NDArray[np.uint8]:
+def fit(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """A (height, width) or (height, width, channels) picture as a square of this side.
+
+    The largest square in its middle is averaged down, or enlarged, bilinearly.
+    """
+    grey = picture.ndim == 3 and picture.shape[2] == 1
+    if picture.ndim == 3 and picture.shape[2] == 2:  # no kind of picture that Pillow knows
+        return np.dstack([fit(picture[..., channel], size) for channel in range(2)])
+    image = Image.fromarray(picture[..., 0] if grey else picture)
+    fitted = np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR))
+    return fitted[..., None] if grey else fitted
+
+
+def pixels_of(image: Image.Image, format_name: str) -> NDArray[np.uint8]:
+    """An open image as (height, width) uint8 if it is grey, else (height, width, 3).
+
+    Raises:
+        ValueError: its pixels have no 8 bits.
+    """
     mode = image.mode
     if mode in _GREY_MODES:
         return np.asarray(image.convert("L"))

@@ -1,10 +1,11 @@
 """Image data as every child sees it: training and validation tensors, resident in memory.
 
 The part for validation is cut from the training part by seed (CIFAR-10: 45,000 / 5,000, paper
-section 4.1). The test part is out of reach here: only ``nas_env.data.held_out_images`` reads it.
+section 4.1), unless the data set has one of its own. The test part is out of reach here: only
+``nas_env.data.held_out_images`` reads it.
 """
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas_env.checks import at_least, check_settings
-from nas_env.data.datasets import ImageDataset, dataset_of
-from nas_env.data.raw_images import RawImages, balanced_order, random_order
+from nas_env.checks import at_least, check_settings, listed
+from nas_env.data.datasets import DatasetGiven, ImageDataset, dataset_of
+from nas_env.data.raw_images import RawImages, balanced_order, content_digest, random_order
 from nas_env.errors import InvalidDatasetError
 from nas_env.system.folders import data_folder
 
@@ -83,14 +84,14 @@ class ImageData:
 
 
 def load_images(
-    dataset: str | ImageDataset,
+    dataset: DatasetGiven,
     data_dir: str | Path | None = None,
     selection: ImageSelection | None = None,
 ) -> ImageData:
     """Read a data set, cut the validation part, and reduce it to what ``selection`` asks for.
 
     Args:
-        dataset: a name, the path of an image folder, or a row.
+        dataset: a name, the path of an image folder, a row, or images in memory.
         data_dir: where downloaded data sets live (default: ``data_folder()``).
         selection: sizes and split; everything at full size by default.
 
@@ -100,22 +101,27 @@ def load_images(
     """
     selection = selection or ImageSelection()
     row = dataset_of(ImageDataset, dataset)
-    raw = _read(row, data_folder(data_dir))
+    folder = data_folder(data_dir)
+    raw = _read(row, row.train, folder)
+    valid_raw = raw if row.valid is None else _read(row, row.valid, folder, like=raw)
     ordered = balanced_order if selection.split == "balanced" else random_order
     order = ordered(raw.labels, selection.split_seed)
-    cut = max(1, round(len(order) * row.validation_share))
-    train = order[cut:][: selection.train_images]
-    valid = order[:cut][: selection.valid_images]
+    if row.valid is None:
+        cut = max(1, round(len(order) * row.validation_share))
+        train, valid = order[cut:], order[:cut]
+    else:
+        train, valid = order, ordered(valid_raw.labels, selection.split_seed)
+    train, valid = train[: selection.train_images], valid[: selection.valid_images]
     return ImageData(
         train_images=shrink(torch.from_numpy(raw.images[train]), selection.resolution),
         train_labels=torch.from_numpy(raw.labels[train]),
-        valid_images=shrink(torch.from_numpy(raw.images[valid]), selection.resolution),
-        valid_labels=torch.from_numpy(raw.labels[valid]),
+        valid_images=shrink(torch.from_numpy(valid_raw.images[valid]), selection.resolution),
+        valid_labels=torch.from_numpy(valid_raw.labels[valid]),
         classes=raw.classes,
     )
 
 
-def image_digest(dataset: str | ImageDataset, data_dir: str | Path | None = None) -> str:
+def image_digest(dataset: DatasetGiven, data_dir: str | Path | None = None) -> str:
     """Identity of the source data, without decoding it where the row knows how. May download it.
 
     Raises:
@@ -125,11 +131,8 @@ def image_digest(dataset: str | ImageDataset, data_dir: str | Path | None = None
     row, folder = dataset_of(ImageDataset, dataset), data_folder(data_dir)
     if row.digest is not None:
         return row.digest(folder)
-    raw = _read(row, folder)
-    hashed = hashlib.sha256(repr((raw.images.shape, raw.classes)).encode())
-    hashed.update(raw.images.tobytes())
-    hashed.update(raw.labels.tobytes())
-    return f"images-{hashed.hexdigest()[:32]}"
+    raw = _read(row, row.train, folder)
+    return content_digest(raw, row.valid and _read(row, row.valid, folder, like=raw))
 
 
 def shrink(images: Tensor, resolution: int | None) -> Tensor:
@@ -146,9 +149,14 @@ def shrink(images: Tensor, resolution: int | None) -> Tensor:
     return torch.cat(chunks)  # (n, C, *size)
 
 
-def _read(row: ImageDataset, folder: Path) -> RawImages:
-    """What the row's reader gives, if it is as the row says."""
-    raw = row.train(folder)
+def _read(
+    row: ImageDataset,
+    reader: Callable[[Path], RawImages],
+    folder: Path,
+    like: RawImages | None = None,
+) -> RawImages:
+    """What a reader of the row gives, if it is as the row says, and like its training part."""
+    raw = reader(folder)
     if not isinstance(raw, RawImages):
         raise InvalidDatasetError(
             f"The reader of {row.name} gave {type(raw).__name__}; it must return nas_env.RawImages."
@@ -159,5 +167,11 @@ def _read(row: ImageDataset, folder: Path) -> RawImages:
         raise InvalidDatasetError(
             f"{row.name} has images of shape {found[0]} and {found[1]} classes; its row says "
             f"{expected[0]} and {expected[1]}. Correct one of them."
+        )
+    if like is not None and (found[0], raw.classes) != (like.images.shape[1:], like.classes):
+        raise InvalidDatasetError(
+            f"The validation images of {row.name} are {found[0]} of the classes "
+            f"{listed(raw.classes)}, those of training {like.images.shape[1:]} of "
+            f"{listed(like.classes)}. Both parts must be alike."
         )
     return raw

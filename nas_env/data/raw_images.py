@@ -1,5 +1,6 @@
 """Images as read from their source, before splitting and resizing, and how to split them."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,15 @@ def random_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
         (n,) a permutation of 0..n-1.
     """
     return np.random.default_rng(seed).permutation(len(labels))
+
+
+def content_digest(raw: RawImages, valid: RawImages | None = None) -> str:
+    """Identity of images by their content, of training and of a validation part of their own."""
+    hashed = hashlib.sha256(repr((raw.images.shape, raw.classes)).encode())
+    for part in (raw,) if valid is None else (raw, valid):
+        hashed.update(np.ascontiguousarray(part.images).data)
+        hashed.update(np.ascontiguousarray(part.labels).data)
+    return f"images-{hashed.hexdigest()[:32]}"
 
 
 def balanced_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """The paper's recurrent-cell environments: keyword arguments -> space, text, training, reward."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from nas_env.checks import above, below, require, shown
 from nas_env.envs.settings import ChildSettings
@@ -25,7 +25,7 @@ class CellSettings(ChildSettings):
 
     kind: ClassVar[CellKind] = CELL
 
-    dataset: str = CELL.offline_dataset
+    dataset: Any = CELL.offline_dataset
     base_number: int = 8
     combinations: tuple[str, ...] = ("add", "elem_mult")
     activations: tuple[str, ...] = ("identity", "tanh", "sigmoid", "relu")

@@ -1,7 +1,7 @@
 """The paper's convolutional environments: keyword arguments -> space, data, training, reward."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from nas_env.checks import at_least, require
 from nas_env.envs.settings import ChildSettings
@@ -34,7 +34,7 @@ class ConvSettings(ChildSettings):
 
     kind: ClassVar[ConvKind] = CONV
 
-    dataset: str = CONV.offline_dataset
+    dataset: Any = CONV.offline_dataset
     num_layers: Annotated[int, at_least(1)] = 6
     max_layers: Annotated[int | None, at_least(1)] = None
     filters: FilterCounts = (24, 36, 48, 64)
@@ -149,7 +149,7 @@ class ConvEnv(TaskEnv):
     | Argument | Default | Meaning |
     |---|---|---|
     | `recipe` | `"quick"` | `"paper"`, `"fast"`, `"quick"`, a dict of changes, or a recipe |
-    | `dataset` | by id | `"cifar10"`, `"digits"`, or an image folder `train/CLASS/*.png` |
+    | `dataset` | by id | a name, an image folder `train/CLASS/*.png`, or images in memory |
     | `reward` | None | `"accuracy_cubed"`, another name, a dict with settings, or a function |
     | `data_dir` | None | where data sets known by name are, or are downloaded to |
     | `evaluator` | `"local"` | `"local"`, `"process"`, a function `(architecture, seed)` |

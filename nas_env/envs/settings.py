@@ -14,7 +14,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from nas_env.checks import at_least, check_settings, matching, near_miss, require, shown
+from nas_env.checks import at_least, check_settings, near_miss, require, shown
+from nas_env.data.datasets import Dataset, data_given
 from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import UnknownArgumentError
 from nas_env.evaluation.evaluation import MetricName
@@ -37,7 +38,8 @@ class ChildSettings(ABC):
 
     Attributes:
         recipe: name (``"paper"``, ``"fast"``, ``"quick"``), dict of changes, or recipe.
-        dataset: name, or path of a folder.
+        dataset: name, path of a folder, images in memory (``(images, labels)``, a torch
+            ``Dataset``), or a dict of these and settings: ``{"folder": "pets", "image_size": 32}``.
         reward: what a child is worth: a name (``"accuracy_cubed"``), a dict of a name and its
             settings (``{"name": "cost_aware", "cost": "macs", "target": 2e7}``), or a function
             ``metric -> reward``; None = the paper's of the metric.
@@ -53,7 +55,7 @@ class ChildSettings(ABC):
     kind: ClassVar[Kind[Any]]
 
     recipe: Any = "quick"
-    dataset: Annotated[str, matching(bool, "that names a data set or a folder")] = ""
+    dataset: Any = ""
     reward: Any = None
     data_dir: str | None = None
     evaluator: str | MetricFunction | Evaluator | None = None
@@ -64,6 +66,8 @@ class ChildSettings(ABC):
     def __post_init__(self) -> None:
         """Check every field."""
         check_settings(self)
+        allowed = "text that names a data set or a folder, or images in memory"
+        require(self.dataset not in (None, ""), "dataset", self.dataset, allowed)
         self._check_evaluator()
         name = self.recipe.get("name", "quick") if isinstance(self.recipe, dict) else self.recipe
         known = name in self.recipes if isinstance(name, str) else hasattr(name, "digest")
@@ -117,7 +121,14 @@ class ChildSettings(ABC):
                     f"{cls.__name__} got an unexpected keyword argument {shown(name)}.{hint} "
                     f"Allowed: {', '.join(allowed)}, render_mode."
                 )
-        return cls(**{name: _frozen(value) for name, value in arguments.items()})
+        data = {"dataset": data_given(arguments["dataset"])} if "dataset" in arguments else {}
+        return cls(**{name: _frozen(value) for name, value in {**arguments, **data}.items()})
+
+    @property
+    def recorded_dataset(self) -> Any:
+        """The data set as a run's configuration tells it: JSON."""
+        given = self.dataset
+        return given.recorded or given.name if isinstance(given, Dataset) else given
 
     @abstractmethod
     def search_space(self) -> SearchSpace[Any]:

@@ -45,7 +45,7 @@ class TableSettings(ChildSettings):
     kind: ClassVar[ConvKind] = CONV
 
     recipe: Any = TRAINED_BEFOREHAND
-    dataset: str = CONV.offline_dataset
+    dataset: Any = CONV.offline_dataset
     table: Annotated[str, matching(bool, "that names a table or a file")] = "digits"
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from nas_env.data.datasets import Dataset, dataset_of
+from nas_env.data.datasets import Dataset, DatasetGiven, dataset_of
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Job
 from nas_env.evaluation.failures import run_safely
@@ -51,8 +51,8 @@ class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
     """Implements ``nas_env.evaluation.evaluator.Task``; a subclass says how, for its kind of data.
 
     Args:
-        dataset: name of a data set, the path of a folder, or a row. The task holds the row, so a
-            worker process needs no table that knows it.
+        dataset: name of a data set, the path of a folder, data in memory, or a row. The task holds
+            the row, so a worker process needs no table that knows it.
         data_dir: where data sets known by name live; None = the default folder.
         recipe: a name, a dict of settings, or a recipe.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
@@ -68,7 +68,7 @@ class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
 
     def __init__(
         self,
-        dataset: str | Path | Dataset,
+        dataset: DatasetGiven,
         data_dir: str | Path | None = None,
         recipe: str | Mapping[str, Any] | RecipeT = "quick",
         device: str = "auto",

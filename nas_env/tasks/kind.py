@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from nas_env.data.datasets import Dataset, dataset_names, dataset_of
+from nas_env.data.datasets import Dataset, DatasetGiven, dataset_names, dataset_of
 from nas_env.errors import ConfigurationError, InvalidArchitectureError
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Task
@@ -62,7 +62,7 @@ class Kind(Generic[ArchitectureT]):
 
     def make_task(
         self,
-        dataset: str | Path | Dataset | None = None,
+        dataset: DatasetGiven = None,
         data_dir: str | Path | None = None,
         recipe: str | Mapping[str, Any] | Any = "quick",
         device: str = "auto",
@@ -70,7 +70,8 @@ class Kind(Generic[ArchitectureT]):
         """How a child is trained; nothing is loaded yet. None = ``default_dataset``."""
         if self.task is None:
             raise self._untrainable()
-        return self.task(dataset or self.default_dataset, data_dir, recipe, device)
+        given = self.default_dataset if dataset is None or dataset == "" else dataset
+        return self.task(given, data_dir, recipe, device)
 
     def build(self, architecture: ArchitectureT, **sizes: Any) -> "nn.Module":
         """The child, with fresh weights from torch's generator."""
