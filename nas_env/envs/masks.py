@@ -1,6 +1,6 @@
 """Which tokens are valid next: the search space's masks, looked up as cheaply as the space allows.
 
-Spaces whose masks depend on the position alone (``SearchSpace.masks`` not overridden) are served
+Spaces whose masks depend on the position alone (``has_static_masks``) are served
 from their table; the others are asked at every step.
 """
 
@@ -15,7 +15,7 @@ class Masks:
 
     def __init__(self, search_space: SearchSpace[Architecture]) -> None:
         self._search_space = search_space
-        self._static = type(search_space).masks is SearchSpace.masks
+        self._static = search_space.has_static_masks
         self._rows: list[NDArray[np.bool_]] = [*search_space.static_masks] if self._static else []
         self._zeros_and_ones = [row.astype(np.int8) for row in self._rows]
 
@@ -29,9 +29,7 @@ class Masks:
     def int8(self, mask: NDArray[np.bool_], position: int) -> NDArray[np.int8]:
         """A fresh copy of the mask that ``one`` gave for a position, as 0 and 1."""
         if self._static:
-            row: NDArray[np.int8] = self._zeros_and_ones[
-                position
-            ].copy()  # half of the cast's price
+            row: NDArray[np.int8] = self._zeros_and_ones[position].copy()  # half of a cast's price
             return row
         return mask.astype(np.int8)
 

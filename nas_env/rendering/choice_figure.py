@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nas_env.rendering.choice_text import absent_positions
 from nas_env.rendering.picture import Picture, sheet
 from nas_env.rendering.shapes import (
     FAINT,
@@ -40,12 +41,14 @@ class Choice:
         options: in words.
         chosen: which of them; None = open.
         current: whether it is the one that comes next.
+        absent: whether it does not exist beside what was chosen before.
     """
 
     name: str
     options: tuple[str, ...]
     chosen: int | None = None
     current: bool = False
+    absent: bool = False
 
 
 def choice_picture(title: str, choices: Sequence[Choice], footer: str = "") -> Picture:
@@ -74,7 +77,7 @@ def choice_picture(title: str, choices: Sequence[Choice], footer: str = "") -> P
 
 def _tag(box: Box, words: str, number: int, choice: Choice) -> list[Item]:
     place = (box.x, box.y, box.width, box.height)
-    if number == choice.chosen:
+    if number == choice.chosen and not choice.absent:
         return [Box(*place, CHOSEN, "#0072b2", 1.4, 12), centred(box, words, 12)]
     open_ = choice.chosen is None
     fill = CURRENT if choice.current else PAPER
@@ -89,12 +92,14 @@ def positions_picture(
 ) -> Picture:
     """The tokens of any space, finished or not, each position as a choice."""
     positions = space.layout[: space.length(num_layers)]
+    absent = absent_positions(space, tokens)
     choices = [
         Choice(
             f"{position.name} {position.layer}" if position.layer else position.name,
             tuple(str(option) for option in position.options),
             tokens[index] if index < len(tokens) else None,
             index == len(tokens),
+            index in absent,
         )
         for index, position in enumerate(positions)
     ]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nas_env.errors import InvalidTokenError
 
 Option = int | float | str
-Kind = Literal["option", "skip"]
+Kind = Literal["option", "skip", "conditional"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Position:
     Attributes:
         name: what is chosen, the same for all layers (``"filter_height"``, ``"skip"``).
         options: the values behind tokens 0, 1, ...; ``(0, 1)`` for a skip decision.
-        kind: ``"option"``, or ``"skip"``: whether layer ``source`` is an input of layer ``layer``.
+        kind: ``"option"``; ``"skip"``: whether layer ``source`` is an input of layer ``layer``; or
+            ``"conditional"``: an option that exists only with certain earlier ones. Where it does
+            not, token 0 is the only valid one.
         layer: 1-based layer (or block, or tree node + 1) the choice belongs to; 0 for a choice that
             belongs to the whole network.
         source: for a skip decision, the 1-based earlier layer; None otherwise.
@@ -129,6 +131,11 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
             override this.
         """
         return self.static_masks[positions]
+
+    @property
+    def has_static_masks(self) -> bool:
+        """Whether what is valid depends on the position alone: ``static_masks`` tells it all."""
+        return type(self).masks is SearchSpace.masks
 
     @cached_property
     def static_masks(self) -> NDArray[np.bool_]:
@@ -242,7 +249,7 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
         length = self.length(num_layers)
         tokens = np.zeros((count, len(self.layout)), np.int64)
         draws = rng.random((count, length))
-        if type(self).masks is SearchSpace.masks:  # no position depends on another: all at once
+        if self.has_static_masks:  # no position depends on another: all at once
             tokens[:, :length] = draws * self.static_masks[:length].sum(axis=1)
             return tokens
         for index in range(length):

@@ -121,7 +121,7 @@ def count_members(search_space: SearchSpace[Any]) -> int:
             f"A table needs a space of one depth; this one has {search_space.min_layers} to "
             f"{search_space.max_layers} layers."
         )
-    if type(search_space).masks is not SearchSpace.masks:
+    if not search_space.has_static_masks:
         raise ConfigurationError(
             f"{type(search_space).__name__} has masks that depend on earlier tokens: a table needs "
             "a space in which every combination of options is valid."
