@@ -182,7 +182,7 @@ def test_drawings_tell_what_does_not_exist() -> None:
 @pytest.mark.parametrize("agent", ["reinforce", "evolution", "random"])
 def test_agents_play_it_and_find_a_rare_member(agent: str) -> None:
     def worth(architecture: Any, seed: int) -> float:
-        return len(architecture) / 8 + (architecture.get("momentum") == 0.9) / 4
+        return float(len(architecture) / 8 + (architecture.get("momentum") == 0.9) / 4)
 
     env = nas_env.ArchitectureEnv(SPACE, worth)
     options: dict[str, Any] = {"population": 20, "tournament": 5} if agent == "evolution" else {}
