@@ -9,7 +9,6 @@ children can be added later.
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +20,7 @@ from agents.commands.compare_suite import SuiteRun, compare_suite
 from agents.comparison.report import (
     VERDICT_HEADS,
     Page,
-    best_test_figures,
+    best_figures,
     budget_rows,
     comparison_page,
     curves_csv,
@@ -32,7 +31,7 @@ from agents.comparison.run import ComparisonRunner, Contest, folder_errors, pars
 from agents.comparison.side_by_side import Job, run_jobs
 from agents.comparison.statistics import Comparison
 from agents.records.provenance import command_line, hardware, versions
-from agents.records.trace import Trace
+from agents.records.trace import Floats, Trace
 from agents.reports.facts import hardware_line, versions_line
 from agents.search.environment import find_spec
 from agents.search.flags import environment_flags, parse_flags, settings_flags
@@ -41,13 +40,14 @@ from agents.search.setting_names import environment_setting_names
 from nas_env.checks import at_least, check_settings, some
 from nas_env.envs.settings import ChildSettings
 from nas_env.envs.table_env import TableSettings
-from nas_env.errors import ConfigurationError, InvalidDatasetError
+from nas_env.errors import ConfigurationError
 from nas_env.evaluation.named_reward import reward_from_text
 from nas_env.system.files import write_durably
 from nas_env.system.folders import user_path
 from nas_env.tables.file import read_table
 from nas_env.tables.held_out import load_held_out_metrics
-from nas_env.tables.table import index_of
+from nas_env.tables.noise import noise_of, regrets
+from nas_env.tables.table import Table, index_of
 from nas_env.training.recipe_choice import recipe_from_text
 
 STOPPED = "interrupted; the same command goes on from here"
@@ -81,6 +81,8 @@ class CompareOptions:
         at_once: searches at the same time, each in a process of its own. Default: as many as there
             are cores on a table, else one, whose children train side by side.
         run_dir: folder where everything is kept. Default: runs/compare-ENV.
+        test: also show held-out figures of a table: for a comparison that is final, not for
+            choosing agents or settings.
         environment: arguments of the environment that have flags of their own.
     """
 
@@ -99,6 +101,7 @@ class CompareOptions:
     every: Annotated[int | None, at_least(1)] = None
     at_once: Annotated[int | None, at_least(1)] = None
     run_dir: Path | None = None
+    test: bool = False
     environment: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -211,22 +214,27 @@ def _page(
     settings: ChildSettings | None,
 ) -> Page:
     budgets = [n for n in BUDGETS if n < options.children] + [options.children]
-    test = None
+    regret, noise, test = None, "", None
     if isinstance(settings, TableSettings) and settings.looks_up:
-        with suppress(InvalidDatasetError):  # a table without held-out figures
-            test = best_test_figures(comparison, _test_figures(settings.table, found), budgets)
+        table = read_table(settings.table)
+        regret = best_figures(comparison, _of_children(table, regrets(table), found), budgets)
+        noise = str(noise_of(table))
+        if options.test:
+            held_out = np.nanmean(load_held_out_metrics(settings.table), axis=1)
+            test = best_figures(comparison, _of_children(table, held_out, found), budgets)
     origin = [
         ("command", command_line()),
         ("versions", versions_line(versions())),
         ("hardware", hardware_line(hardware())),
     ]
-    return Page(f"{options.env}: agents compared", origin, budgets, test)
+    return Page(f"{options.env}: agents compared", origin, budgets, regret, noise, test)
 
 
-def _test_figures(table: str, found: dict[tuple[str, int], Trace]) -> dict[tuple[str, int], Any]:
-    """Held-out figure of every child: the mean of its trainings. Read when searches are over."""
-    space = read_table(table).search_space
-    figures = np.nanmean(load_held_out_metrics(table), axis=1)
+def _of_children(
+    table: Table, figures: Floats, found: Mapping[tuple[str, int], Trace]
+) -> dict[tuple[str, int], Floats]:
+    """A figure of every member, as one of every child."""
+    space = table.search_space
     return {
         key: figures[[index_of(space, tokens) for tokens in one.tokens.tolist()]]
         for key, one in found.items()
@@ -235,5 +243,7 @@ def _test_figures(table: str, found: dict[tuple[str, int], Trace]) -> dict[tuple
 
 def _print(comparison: Comparison, about: Page) -> None:
     print("\n" + table_text(*budget_rows(comparison, about)))
+    if about.noise:
+        print(f"\nNoise of the table: {about.noise}.")
     if verdicts := verdict_rows(comparison):
         print("\nAgainst random search:\n" + table_text(VERDICT_HEADS, verdicts))

@@ -32,13 +32,18 @@ class Page:
         title: of the page.
         origin: names and values: command, versions, hardware.
         budgets: numbers of children at which the tables report.
+        regret: (agent -> (seeds, budgets)) of the child with the highest reward so far, in a table:
+            how far the mean of its trainings is from the best mean; None without a table.
+        noise: what a regret can tell, in words.
         test: (agent -> (seeds, budgets)) held-out figure of the child with the highest reward so
-            far; None where there is none.
+            far; None where none was asked for.
     """
 
     title: str
     origin: Sequence[tuple[str, str]]
     budgets: Sequence[int]
+    regret: Mapping[str, Floats] | None = None
+    noise: str = ""
     test: Mapping[str, Floats] | None = None
 
 
@@ -57,6 +62,7 @@ def comparison_page(comparison: Comparison, about: Page) -> str:
         budget_rows=rows,
         recent_note=RECENT_NOTE,
         band_note=BAND_NOTE,
+        noise=about.noise,
         tested=about.test is not None,
         verdict_heads=VERDICT_HEADS,
         verdict_rows=verdicts,
@@ -70,16 +76,15 @@ def budget_rows(comparison: Comparison, about: Page) -> tuple[list[str], list[li
     """Heads and rows: mean and standard error over seeds of each agent at each budget."""
     heads = ["agent", "#children", f"#best {comparison.ranked_by} so far"]
     heads += [f"#top {count}" for count in TOPS[1:]] + ["#recent mean"]
-    if about.test is not None:
-        heads.append("#test, best by reward")
+    extra = {"#regret, best by reward": about.regret, "#test, best by reward": about.test}
+    heads += [head for head, given in extra.items() if given is not None]
     rows = []
     for agent, traces in comparison.agents.items():
         figures = [[trace.best_so_far(about.budgets) for trace in traces]]
         for count in TOPS[1:]:
             figures.append([trace.top_mean(count, about.budgets) for trace in traces])
         figures.append([trace.recent_mean(about.budgets) for trace in traces])
-        if about.test is not None:
-            figures.append(list(about.test[agent]))
+        figures += [list(given[agent]) for given in extra.values() if given is not None]
         for at, budget in enumerate(about.budgets):
             cells = [_estimate(np.array([values[at] for values in one])) for one in figures]
             rows.append([agent, f"{budget:,}", *cells])
@@ -179,16 +184,16 @@ def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in [*lines, *map(" | ".join, rows)])
 
 
-def best_test_figures(
+def best_figures(
     comparison: Comparison,
     figures: Mapping[tuple[str, int], NDArray[np.float64]],
     budgets: Sequence[int],
 ) -> dict[str, Floats]:
-    """(seeds, budgets) held-out figure of each agent's best child by reward.
+    """(seeds, budgets) figure of each agent's best child by reward.
 
     Args:
         comparison: the traces.
-        figures: (agent, seed) -> (children,) held-out figure of each child.
+        figures: (agent, seed) -> (children,) figure of each child.
         budgets: numbers of children.
     """
     return {

@@ -122,8 +122,12 @@ class TableEnv(TaskEnv):
     `nas_env.evaluate(architecture, dataset="digits", recipe=..., seed=n)` with the recipe that
     `read_table("digits").about` holds.
 
-    Each training's accuracy on the test images is in the file as well, for reports alone: it is out
-    of the environment's reach (`scripts/compare_agents.py` reports it).
+    The best single training (.900) is luck; the best mean of three is .875. What a search found is
+    told by its regret, the distance of its mean from that: `nas_env.tables.noise.regrets`, and
+    `nas-env compare`, which also says what the noise of the table lets one tell.
+
+    Each training's accuracy on the test images is in the file as well, for final reports alone: it
+    is out of the environment's reach (`nas-env compare --test` reports it).
 
     ## Action Space
     `Discrete(3)`: the index of an option at this position, or 0/1 for a skip decision, position by

@@ -79,10 +79,37 @@ def test_a_comparison_leaves_curves_and_a_report(
     for text in ("Difference from random search", "top 15 unique models", "against time"):
         assert text in report
     assert "| evolution | better from" in printed or "better from" in printed
-    assert "10.9" in printed  # the held-out figure of the best child, in the report alone
+    assert "regret, best by reward" in printed and "Noise of the table: best mean 0.9" in printed
+    assert "10.9" not in printed + report and "test, best" not in printed + report
     for trace in (tmp_path / "out" / "traces").glob("*.npz"):
         with np.load(trace) as arrays:
             assert max(np.abs(arrays[n]).max() for n in ("metrics", "rewards")) < 1
+
+
+def test_held_out_figures_are_shown_to_who_asks_for_them_alone(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A comparison chooses agents and settings: what it chose by must not be the final test."""
+    assert main([*flags(table, tmp_path), "--test"]) == 0
+    assert "10.9" in capsys.readouterr().out  # the held-out figure of the best child
+    assert "Test: held-out figure" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_regret_is_that_of_the_mean_of_all_trainings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The best by reward is a lucky training: .9 once and .5 on average, where .6 can be had."""
+    metrics = np.full((81, 2), 0.6)
+    metrics[7] = (0.9, 0.1)
+    made = Table(space_from_json(CHOICES), metrics, "accuracy")
+    path = write_table(tmp_path / "lucky.npz", made, CHOICES)
+    assert main(flags(str(path), tmp_path, agents=("random",), children=600, seeds=2)) == 0
+    heads, _, *lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("|")]
+    last = dict(zip(heads.split(" | "), lines[-1].split(" | "), strict=True))
+    best = last["best accuracy so far"].split()[0]
+    regret = float(last["regret, best by reward |"].split()[0])
+    expected = {"0.6000": 0.0, "0.7500": 0.05, "0.9000": 0.1}  # in none, one or both of the seeds
+    assert regret == pytest.approx(expected[f"{float(best):.4f}"], abs=1e-6)
 
 
 def test_searches_that_are_finished_are_not_repeated(table: str, tmp_path: Path) -> None:
@@ -233,4 +260,6 @@ def test_a_table_without_held_out_figures_is_compared_all_the_same(
     made = Table(space, np.random.default_rng(0).random((81, 1)), "accuracy")
     path = write_table(tmp_path / "plain.npz", made, CHOICES)
     assert main(flags(str(path), tmp_path, children=16, seeds=2)) == 0
-    assert "test, best by reward" not in capsys.readouterr().out
+    assert "regret, best by reward" in capsys.readouterr().out
+    assert main([*flags(str(path), tmp_path, children=16, seeds=2), "--test"]) == 2
+    assert "has no held-out figures" in capsys.readouterr().err
