@@ -45,7 +45,6 @@ from nas_env.evaluation.named_reward import reward_from_text
 from nas_env.system.files import write_durably
 from nas_env.system.folders import user_path
 from nas_env.tables.file import read_table
-from nas_env.tables.held_out import load_held_out_metrics
 from nas_env.tables.noise import noise_of, regrets
 from nas_env.tables.table import Table, index_of
 from nas_env.training.recipe_choice import recipe_from_text
@@ -220,6 +219,8 @@ def _page(
         regret = best_figures(comparison, _of_children(table, regrets(table), found), budgets)
         noise = str(noise_of(table))
         if options.test:
+            from nas_env.tables.held_out import load_held_out_metrics
+
             held_out = np.nanmean(load_held_out_metrics(settings.table), axis=1)
             test = best_figures(comparison, _of_children(table, held_out, found), budgets)
     origin = [
