@@ -18,17 +18,33 @@ from nas_env.system.reading import read_regular, reason
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 """What Pillow may open; of several frames or pages the first is read."""
+UNDER_THEIR_NAME = {
+    **dict.fromkeys((".jp2", ".j2k", ".j2c", ".jpx"), "JPEG2000"),
+    **dict.fromkeys((".sgi", ".rgb", ".bw"), "SGI"),
+    **{".dib": "DIB", ".jfif": "JPEG", ".apng": "PNG", ".pcx": "PCX", ".tga": "TGA", ".dds": "DDS"},
+    **{".qoi": "QOI", ".ico": "ICO", ".xbm": "XBM", ".msp": "MSP", ".avif": "AVIF"},
+}
+"""Suffix -> the one format that such a file is opened as, beside ``FORMATS``: rarer ones, some of
+which do not begin with a mark that tells them from damaged files of another."""
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
+    *UNDER_THEIR_NAME,
 )
+_OTHER_DECODER = "needs a decoder that Pillow does not have"
 REFUSED_SUFFIXES = {
     **dict.fromkeys((".eps", ".ps", ".pdf", ".ai"), "PostScript or PDF, a program that draws"),
-    **dict.fromkeys((".svg", ".svgz", ".wmf", ".emf"), "a drawing, not pixels"),
-    **dict.fromkeys((".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k"), "a format not read here"),
-    **dict.fromkeys((".psd", ".xcf", ".ico", ".icns", ".tga", ".dds"), "a format not read here"),
-    **dict.fromkeys((".fli", ".flc", ".pcx", ".sgi", ".xbm", ".xpm"), "a format not read here"),
-    **dict.fromkeys((".npy", ".npz", ".exr", ".hdr", ".raw", ".dng"), "a format not read here"),
+    **dict.fromkeys((".svg", ".svgz", ".wmf", ".emf", ".cdr"), "a drawing, not pixels"),
+    **dict.fromkeys((".heic", ".heif", ".hif", ".jxl"), _OTHER_DECODER),
+    **dict.fromkeys((".psd", ".psb", ".xcf", ".kra"), "the layers of a drawing program"),
+    **dict.fromkeys((".icns", ".cur", ".xpm", ".gbr", ".blp", ".ftex"), "an icon or a texture"),
+    **dict.fromkeys((".fli", ".flc", ".mp4", ".avi", ".mov", ".mpg", ".mpeg"), "a film"),
+    **dict.fromkeys(
+        (".npy", ".npz", ".pt"), "an array: give it in memory, dataset=(images, labels)"
+    ),
+    **dict.fromkeys((".exr", ".hdr", ".fits", ".fit", ".h5", ".hdf5"), "numbers of no fixed range"),
+    **dict.fromkeys((".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw"), "raw data of a camera"),
+    **dict.fromkeys((".dcm", ".nii"), "a medical format, whose numbers have no fixed range"),
 }
 """Images that a folder may hold by mistake -> what they are; other files are no images."""
 MOST_BYTES = 512 * 2**20
@@ -68,11 +84,13 @@ def decode_image(path: Path) -> NDArray[np.uint8]:
             a kind of pixels that has no 8 bits.
     """
     content = read_image_bytes(path)
+    own = UNDER_THEIR_NAME.get(path.suffix.lower())
+    formats = FORMATS if own is None or own in FORMATS else (*FORMATS, own)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # metadata that is damaged; the pixels are not
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(content), formats=formats) as image:
                 return pixels_of(ImageOps.exif_transpose(image), str(image.format))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InvalidDatasetError(
@@ -82,7 +100,7 @@ def decode_image(path: Path) -> NDArray[np.uint8]:
     except Exception as error:  # a damaged file makes Pillow's plug-ins raise almost anything
         raise InvalidDatasetError(
             f"{path} is not a readable image ({_without_place(error)}). Read are "
-            f"{', '.join(FORMATS)}; convert, remove or replace the file."
+            f"{', '.join(formats)}; convert, remove or replace the file."
         ) from error
 
 

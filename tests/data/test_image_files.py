@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import socket
 import struct
 import zlib
@@ -14,7 +15,12 @@ from numpy.typing import NDArray
 from PIL import EpsImagePlugin, Image
 
 from nas_env.data import image_folder
-from nas_env.data.image_files import REFUSED_SUFFIXES, decode_image
+from nas_env.data.image_files import (
+    FORMATS,
+    REFUSED_SUFFIXES,
+    UNDER_THEIR_NAME,
+    decode_image,
+)
 from nas_env.data.images import image_digest, load_images
 from nas_env.errors import InvalidDatasetError
 
@@ -66,10 +72,10 @@ def test_an_image_that_is_a_program_is_refused_and_nothing_runs(
     assert mark.exists(), "the file is harmless, so this test shows nothing"
 
 
-@pytest.mark.parametrize("suffix", [".eps", ".pdf", ".svg", ".heic", ".psd", ".fli"])
+@pytest.mark.parametrize("suffix", REFUSED_SUFFIXES)
 def test_a_format_that_is_not_read_is_refused_in_words(folder: Path, suffix: str) -> None:
     (folder / "train" / "cat" / f"2{suffix}").write_bytes(EPS)
-    with pytest.raises(InvalidDatasetError, match=REFUSED_SUFFIXES[suffix]):
+    with pytest.raises(InvalidDatasetError, match=re.escape(REFUSED_SUFFIXES[suffix])):
         image_digest(str(folder))
 
 
@@ -81,6 +87,32 @@ def test_every_safe_format_is_read(folder: Path, suffix: str) -> None:
     assert found.shape[:2] == (8, 8) and abs(int(found.mean()) - 90) <= 1
     data = load_images(str(folder))
     assert len(data.train_labels) + len(data.valid_labels) == 5
+
+
+@pytest.mark.parametrize("suffix", [".jp2", ".sgi", ".dib", ".pcx", ".tga", ".dds", ".jfif"])
+def test_rarer_formats_are_read_under_their_own_name_alone(folder: Path, suffix: str) -> None:
+    """Garbage that is named .png must not pass for a format without a mark, such as TGA."""
+    written, path = UNDER_THEIR_NAME[suffix], folder / "train" / "cat" / f"2{suffix}"
+    Image.new("RGB", (8, 8), (90, 91, 92)).save(path, written)
+    found = decode_image(path)
+    assert found.shape == (8, 8, 3) and np.abs(found.astype(int) - (90, 91, 92)).max() <= 2
+    assert load_images(str(folder)).image_shape == (3, 8, 8)
+    if written not in FORMATS and suffix != ".dib":
+        with pytest.raises(InvalidDatasetError, match="its content is of no format that is read"):
+            decode_image(path.rename(path.with_suffix(".png")))
+
+
+def test_of_an_icon_the_largest_picture_is_read(tmp_path: Path) -> None:
+    Image.new("RGB", (48, 48), (90, 91, 92)).save(tmp_path / "a.ico", sizes=[(16, 16), (48, 48)])
+    assert decode_image(tmp_path / "a.ico").shape == (48, 48, 3)
+
+
+def test_a_program_under_a_rarer_name_is_not_run(folder: Path) -> None:
+    for suffix in UNDER_THEIR_NAME:
+        path = folder / "train" / "cat" / f"2{suffix}"
+        path.write_bytes(EPS)
+        with pytest.raises(InvalidDatasetError, match="is not a readable image"):
+            decode_image(path)
 
 
 def test_sixteen_bits_are_scaled_to_eight_not_clipped(folder: Path) -> None:
