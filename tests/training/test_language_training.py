@@ -1,6 +1,8 @@
 import math
 import multiprocessing
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ from nas_env.errors import (
 from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.space.layout import Architecture
 from nas_env.space.published import FIGURE_7, NAS_CELL
+from nas_env.training import language_training
+from nas_env.training.clean_state import seeded
 from nas_env.training.language_evaluation import perplexity_of
 from nas_env.training.language_recipes import LanguageRecipe
 from nas_env.training.language_training import (
@@ -146,6 +150,30 @@ def test_a_dead_child_is_told_at_once_and_measures_what_its_training_would_give(
     trained = train_language_child(DEAD, data, replace(TINY, epochs=6), 0, "cpu").metric
     assert metric == pytest.approx(unigram_perplexity(data), rel=0.01)
     assert metric == pytest.approx(trained, rel=0.05)
+
+
+def test_on_a_gpu_two_windows_come_before_the_first_epoch_and_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They compile kernels outside of what a time limit counts; the GPU is imitated."""
+    expected = LanguageTraining(NAS_CELL, text_data(), TINY, seed=1).run()
+    training, done = LanguageTraining(NAS_CELL, text_data(), TINY, seed=1), list[str]()
+
+    def noted(name: str) -> Callable[..., Any]:
+        plain = getattr(training, name)
+
+        def call(*given: Any) -> Any:
+            done.append(name)
+            return plain(*given)
+
+        return call
+
+    for name in ("is_dead", "_train_epoch"):
+        monkeypatch.setattr(training, name, noted(name))
+    monkeypatch.setattr(training, "device", SimpleNamespace(type="cuda"))
+    monkeypatch.setattr(language_training, "seeded", lambda seed, device: seeded(seed))
+    assert training.run() == expected
+    assert done == ["is_dead", *["_train_epoch"] * 3]
 
 
 @pytest.mark.parametrize("cell", [NAS_CELL, "lstm", "gru"])
