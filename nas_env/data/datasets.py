@@ -222,7 +222,8 @@ def data_given(given: DatasetGiven) -> DatasetGiven:
     if isinstance(given, str | os.PathLike):
         text = os.fspath(given)
         return _settings(text) if text.startswith("{") else text
-    if isinstance(given, Dataset) or (isinstance(given, Mapping) and "train" not in given):
+    settings = isinstance(given, Mapping) and "train" not in given  # of a folder, or recorded
+    if given is None or isinstance(given, Dataset) or settings:
         return given
     return _row_of(given)
 
