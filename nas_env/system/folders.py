@@ -1,9 +1,12 @@
 """Where data and caches live on a user's machine, and what a path means."""
 
+import logging
 import os
 from pathlib import Path
 
 from nas_env.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
 
 _SHOWN = 120  # characters of a path in a message
 
@@ -48,6 +51,17 @@ def cache_dir() -> Path:
         return user_path(named)
     # A user without a home (a container's) has the folder "~" here: no reason to refuse work.
     return Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "nas_env"
+
+
+def tell_of_download(what: str, folder: Path) -> None:
+    """Say where data go: a mistyped folder would otherwise be made and filled without a word."""
+    made = "" if folder.is_dir() else ", a folder that is made now"
+    logger.warning(
+        "%s is downloaded into %s%s. --data-dir (data_dir=) or NAS_ENV_DATA name another folder.",
+        what,
+        folder,
+        made,
+    )
 
 
 def data_folder(named: str | os.PathLike[str] | None = None) -> Path:

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +94,22 @@ def test_truncated_file_is_named(small_cifar: Path) -> None:
         image_digest("cifar10", small_cifar)
     assert f"Delete the folder {damaged.parent} and start again" in str(info.value)
     assert "downloaded again" in str(info.value)
+
+
+def test_a_download_says_which_folder_it_fills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistyped NAS_ENV_DATA must not be made without a word."""
+    monkeypatch.setattr(cifar10, "_reach_server", lambda: None)
+
+    def no_space(*_: Any) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(cifar10, "_extract_or_download", no_space)
+    monkeypatch.setenv("NAS_ENV_DATA", str(tmp_path / "dtaa"))
+    with pytest.raises(DatasetNotFoundError, match="no space"):
+        load_images("cifar10")
+    assert f"into {tmp_path / 'dtaa'}, a folder that is made now" in caplog.text
 
 
 def test_failed_download_is_at_once_clear_and_leaves_nothing(

@@ -61,7 +61,7 @@ def test_no_file_and_no_network_name_the_folder_and_the_offline_way(
 
 
 def test_a_download_is_kept_only_if_its_checksum_is_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = tmp_path / "server"
     source.mkdir()
@@ -72,6 +72,9 @@ def test_a_download_is_kept_only_if_its_checksum_is_right(
         ptb.ptb_path(home, "valid")
     assert not (home / "ptb").exists()
     monkeypatch.setitem(ptb.SHA256, "valid", hashlib.sha256(b"some text\n").hexdigest())
+    assert not caplog.messages
     assert ptb.ptb_path(home, "valid").read_bytes() == b"some text\n"
+    told = f"Penn Treebank (ptb.valid.txt) is downloaded into {home}, a folder that is made now."
+    assert [message.partition(" --data")[0] for message in caplog.messages] == [told]
     (source / "ptb.valid.txt").unlink()
     assert ptb.ptb_path(home, "valid") == home / "ptb" / "ptb.valid.txt"
