@@ -207,7 +207,11 @@ class Agent(ABC):
 
     @abstractmethod
     def learn(self, batch: Batch) -> dict[str, float]:
-        """Update from finished episodes; return figures worth logging (may be empty)."""
+        """Update from finished episodes; return figures worth logging (may be empty).
+
+        Episodes without a reward are not among them: the batch may be smaller than what was played,
+        never empty.
+        """
 
     @abstractmethod
     def state(self) -> AgentState:

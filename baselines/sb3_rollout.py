@@ -39,6 +39,10 @@ class _Episode:
     row: int
     decisions: list[Decision] = field(default_factory=list)
 
+    def played(self, length: int) -> list[int]:
+        """Its first tokens. A row that waits for others is asked on; those are dropped."""
+        return [int(decision.tokens[self.row]) for decision in self.decisions[:length]]
+
 
 class Rollout:
     """Decisions since the last update, sorted into episodes."""
@@ -89,16 +93,17 @@ class Rollout:
 
     def _steps(self, batch: Batch) -> Iterator[tuple[Decision, int, float, bool]]:
         """Each step: its decision, row, reward and whether it is an episode's first."""
+        recorded = iter(self._episodes)
         for index, length in enumerate(batch.lengths.tolist()):
-            episode = self._episodes[index] if index < len(self._episodes) else _Episode(0)
-            # A row that waits for others to end is asked on; its decisions are dropped.
-            decisions = episode.decisions[:length]
-            played = [int(decision.tokens[episode.row]) for decision in decisions]
-            if played != batch.tokens[index, :length].tolist():
+            tokens = batch.tokens[index, :length].tolist()
+            # Those between are episodes without a reward, of which there is nothing to learn.
+            episode = next((known for known in recorded if known.played(length) == tokens), None)
+            if episode is None:
                 raise ConfigurationError(
                     f"Episode {index} is not what this agent just played: on-policy algorithms "
                     "learn only from the episodes for which they were asked last."
                 )
+            decisions = episode.decisions[:length]
             for step, decision in enumerate(decisions):
                 reward = float(batch.rewards[index]) if step == length - 1 else 0.0
                 yield decision, episode.row, reward, step == 0

@@ -98,7 +98,20 @@ class ChildTooLarge(ChildFailure):
     failure = "too_large"
 
 
-class WorkerLost(ChildFailure):
+class MachineFault(ChildFailure):
+    """The machine, not the child, keeps it from a result: tried again, never stored.
+
+    An evaluator of your own may raise it, for example where a service it needs does not answer.
+    """
+
+
+class WorkerLost(MachineFault):
     """The worker process that trained the child died."""
 
     failure = "worker_lost"
+
+
+class ChildStalled(MachineFault):
+    """Nothing ended within many times the time limit, of which the child itself used little."""
+
+    failure = "timeout"

@@ -23,6 +23,7 @@ COLUMNS = (
     "cached",
     "message",
     "macs",
+    "reward_missing",
 )
 """Columns of ``episodes.csv``."""
 STATES = ("complete", "failed")
@@ -39,7 +40,7 @@ class Episode:
         tokens: the whole sequence.
         architecture: canonical architecture as JSON; ``""`` where the environment gives none.
         metric: as the environment measured it; None for a failed child.
-        reward: what the agent learned from.
+        reward: what the agent learned from, unless ``reward_missing``.
         state: ``"complete"`` or ``"failed"``.
         failure: kind of failure, ``""`` if there was none.
         parameters: learnable parameters of the child, 0 if unknown.
@@ -47,6 +48,7 @@ class Episode:
         train_seconds: wall-clock seconds of the training (of the first one, if cached).
         cached: whether the outcome was known before.
         message: what went wrong, in one line.
+        reward_missing: the episode has no reward, and the agent learned nothing from it.
     """
 
     number: int
@@ -61,6 +63,7 @@ class Episode:
     train_seconds: float = 0.0
     cached: bool = False
     message: str = ""
+    reward_missing: bool = False
 
     @classmethod
     def of(
@@ -84,6 +87,7 @@ class Episode:
             train_seconds=float(info.get("train_seconds", 0.0)),
             cached=bool(info.get("cached", False)),
             message=str(info.get("message", "")),
+            reward_missing=bool(info.get("reward_missing", False)),
         )
 
     def to_row(self) -> dict[str, str]:
@@ -95,6 +99,7 @@ class Episode:
             "reward": repr(self.reward),
             "train_seconds": f"{self.train_seconds:.3f}",
             "cached": str(int(self.cached)),
+            "reward_missing": str(int(self.reward_missing)),
         }
 
     @classmethod
@@ -117,6 +122,7 @@ class Episode:
             train_seconds=float(row["train_seconds"]),
             cached=row["cached"] == "1",
             message=row["message"],
+            reward_missing=row.get("reward_missing") == "1",  # earlier versions had no such thing
         )
 
 

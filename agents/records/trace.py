@@ -25,7 +25,7 @@ class Trace:
         seed: run seed.
         models: (children,) number of each child's architecture; equal for equal architectures.
         metrics: (children,) as measured; NaN for a failed child.
-        rewards: (children,) what the agent learned from.
+        rewards: (children,) what the agent learned from; the lowest of all where there was none.
         seconds: (children,) training time of each child, whoever paid for it.
         tokens: (children, positions) padded with -1.
         metric_name: what was measured.
@@ -53,12 +53,13 @@ class Trace:
         for row, episode in enumerate(episodes):
             tokens[row, : len(episode.tokens)] = episode.tokens
         metrics = [math.nan if e.metric is None else e.metric for e in episodes]
+        lowest = min((e.reward for e in episodes if not e.reward_missing), default=0.0)
         return cls(
             agent,
             seed,
             np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64),
             np.array(metrics, np.float64),
-            np.array([episode.reward for episode in episodes], np.float64),
+            np.array([lowest if e.reward_missing else e.reward for e in episodes], np.float64),
             np.array([episode.train_seconds for episode in episodes], np.float64),
             tokens,
             metric_name,

@@ -7,7 +7,7 @@ episode after another.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -33,12 +33,26 @@ class Played:
         masks: (length, actions) bool: what was valid.
         reward: sum of the episode's rewards.
         info: of the last step.
+        learnable: whether it has a reward to learn from.
     """
 
     tokens: NDArray[np.int64]
     masks: NDArray[np.bool_]
     reward: float
     info: dict[str, Any]
+    learnable: bool = True
+
+    def settled(self, lowest: float | None) -> "Played":
+        """The same with what an agent is to make of a reward that the environment cannot tell.
+
+        A child that failed, where nobody knows what the worst one is worth, counts as much as the
+        worst that this search has seen: what an environment must not do (its rewards are to depend
+        on the child alone), an agent may. Where the machine is to blame, or nothing was seen yet,
+        there is nothing to learn.
+        """
+        if self.learnable or lowest is None or self.info.get("machine_fault", False):
+            return self
+        return replace(self, reward=lowest, learnable=True)
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,11 @@ def make_player(env: AnyEnv) -> Player:
 
 
 def to_batch(episodes: Sequence[Played]) -> Batch:
-    """Pad episodes to one length: tokens with 0, masks with True."""
+    """Pad episodes to one length: tokens with 0, masks with True.
+
+    Those without a reward are left out: nothing can be learned from them.
+    """
+    episodes = [episode for episode in episodes if episode.learnable]
     return Batch.padded(
         [episode.tokens for episode in episodes],
         [episode.masks for episode in episodes],
@@ -148,6 +166,7 @@ class LockstepPlayer(Player):
                 self.env.reward,
                 num_envs=size,
                 metric_name=self.env.metric_name,
+                failure_reward=self.env.failure_reward,
                 autoreset_mode=AutoresetMode.DISABLED,
                 owns_evaluator=False,  # it belongs to the environment that was given
             )
@@ -248,7 +267,13 @@ class Record:
     def episodes(self) -> list[Played]:
         """All rows, finished."""
         return [
-            Played(np.array(tokens, np.int64), np.stack(masks), float(reward), info)
+            Played(
+                np.array(tokens, np.int64),
+                np.stack(masks),
+                float(reward),
+                info,
+                learnable=not info.get("reward_missing", False),
+            )
             for tokens, masks, reward, info in zip(
                 self._tokens, self._masks, self._rewards, self._infos, strict=True
             )

@@ -9,7 +9,7 @@ resumed search ends bit for bit where the uninterrupted one would have.
 import hashlib
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,6 +115,7 @@ class Search:
         self.observers = Observers()
         self.episodes: list[Episode] = []
         self.updates = 0
+        self._lowest: float | None = None  # reward so far
         self.begun = False
         environment = describe_environment(env) if description is None else dict(description)
         self._metric_name = str(environment.get("metric_name", "metric"))
@@ -203,6 +204,7 @@ class Search:
             self.updates = checkpoint.update
             tally.elapsed_before_s = checkpoint.elapsed_s
         self.begun = True
+        self._lowest = lowest_of([e.reward for e in self.episodes if not e.reward_missing])
         tally.add(self.episodes, here=False)
         self.folder.write_best(self.episodes)
 
@@ -221,7 +223,10 @@ class Search:
         depth = None if schedule is None else schedule.depth(first)
         tally.begin(size)
         played = self.player.play(self.agent, Order(size, first, self.settings.seed, depth))
-        figures = self.agent.learn(to_batch(played))
+        self._lowest = lowest_of([p.reward for p in played if p.learnable], self._lowest)
+        played = [p.settled(self._lowest) for p in played]
+        batch = to_batch(played)
+        figures = self.agent.learn(batch) if len(batch.lengths) else {}
         fresh = [
             Episode.of(first + index + 1, p.tokens.tolist(), p.reward, p.info)
             for index, p in enumerate(played)
@@ -263,16 +268,21 @@ def _make(agent: str | AgentFactory, problem: Problem, seed: int, settings: Any)
     return made
 
 
+def lowest_of(rewards: Sequence[float], before: float | None = None) -> float | None:
+    """The lowest reward of all so far; None before the first."""
+    return min(rewards if before is None else [*rewards, before], default=None)
+
+
 def _summary(update: int, children: int, fresh: list[Episode]) -> dict[str, Any]:
     """The columns of ``updates.csv`` that every agent has."""
     metrics = [episode.metric for episode in fresh if episode.metric is not None]
-    rewards = [episode.reward for episode in fresh]
+    rewards = [episode.reward for episode in fresh if not episode.reward_missing]
     return {
         "update": update,
         "children": children,
         "tokens": len(fresh[0].tokens),
-        "mean_reward": float(np.mean(rewards)),
-        "best_reward": max(rewards),
+        "mean_reward": float(np.mean(rewards)) if rewards else "",
+        "best_reward": max(rewards, default=""),
         "mean_metric": float(np.mean(metrics)) if metrics else "",
         "failed": sum(episode.state == "failed" for episode in fresh),
     }

@@ -21,12 +21,12 @@ from nas_env.envs.episode import (
     check_render_mode,
     observation_space,
     outcome_text,
-    reward_of,
     terminal_info,
     token_space,
 )
 from nas_env.envs.masks import Masks
 from nas_env.envs.token_space import TokenSpace
+from nas_env.envs.worth import Worth
 from nas_env.errors import InvalidTokenError, ResetNeededError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
@@ -79,7 +79,20 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     so that it is never empty.
 
     ## Rewards
-    0 until the last token; then `reward(metric)` of the trained child, 0 if it failed.
+    0 until the last token; then `reward(metric)` of the trained child, `failure_reward` if it
+    failed. Where that is not given, it is the reward of the worst metric: of accuracy 0, of an
+    infinite perplexity (the lower of both ends of the range, so that a reward that prefers a bad
+    metric cannot make failing the best action).
+
+    **An episode may have no reward**: where the machine and not the child is to blame (workers that
+    die, a full disk, a device out of order), after several tries; and where a child fails and
+    nobody can say what the worst one is worth (a `metric` of unknown range, a reward without a
+    lowest value). Then `info["reward_missing"]` is true. The number returned is the failure's,
+    or 0: Gymnasium and Stable-Baselines3 take nothing but numbers. If the machine is to blame
+    (`info["machine_fault"]`), nothing is stored, the same tokens are tried again the next time, and
+    the agents of this project learn nothing from the episode. Otherwise they take it for the worst
+    that they have seen. A learner that does not look at the marker learns from the number: give it
+    `failure_reward`.
 
     ## Starting State
     No token chosen. `reset(options={"num_layers": n})` sets the depth of this episode. The seed
@@ -107,6 +120,8 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
     | `message` | str | what went wrong in one line, `""` if nothing did |
     | `train_seconds` | float | wall-clock seconds the training took |
     | `cached` | bool | the outcome was known already: nothing was trained |
+    | `reward_missing` | bool | the episode has no reward: the number returned says nothing |
+    | `machine_fault` | bool | the machine, not the child, is to blame |
 
     The children's faults never raise. No test data are ever read.
 
@@ -120,6 +135,8 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
       `"rgb_array"` a picture of one size for all steps of an episode, as `RecordVideo` wants it,
       `"human"` the text, printed, also at the end of each episode; it needs no display.
     * `metric_name`: what a callable measures: `"metric"`, `"accuracy"` or `"perplexity"`.
+    * `failure_reward`: reward of a failed child, no higher than any other; None = that of the worst
+      metric where it is known, else none.
 
     ## References
     Zoph, B. and Le, Q. V. (2017). Neural Architecture Search with Reinforcement Learning. ICLR.
@@ -129,6 +146,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         evaluator: what turns an architecture into an evaluation.
         run_seed: the seed from which children's seeds derive.
         evaluation: outcome of the last finished child, None before the first.
+        failure_reward: of a failed child; None = it has no reward.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own convention
@@ -144,12 +162,15 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         *,
         render_mode: str | None = None,
         metric_name: MetricName = "metric",
+        failure_reward: float | None = None,
     ) -> None:
         check_render_mode(render_mode, self.metadata["render_modes"])
         self.search_space = search_space
         self.evaluator = as_evaluator(evaluator)
         self.metric_name: MetricName = metric_name
         self.reward: Reward = chosen_reward(reward, metric_name)
+        self._worth = Worth(self.reward, failure_reward, metric_name)
+        self.failure_reward = self._worth.failure_reward
         self.render_mode = render_mode
         self.run_seed = 0
         self.evaluation: Evaluation | None = None
@@ -203,8 +224,7 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         self._tokens[position] = self._check_token(action)
         if position + 1 == self._length:
             evaluation = self._evaluate()
-            reward = reward_of(evaluation, self.reward)
-            return self._finish(evaluation, reward)
+            return self._finish(evaluation, self._worth.of(evaluation))
         self._written[position] = self._tokens[position] + 1
         self._position = position + 1
         self._set_mask(position + 1)
@@ -259,7 +279,8 @@ class ArchitectureEnv(gym.Env[Observation, np.int64]):
         self._position += 1
         self.evaluation = evaluation
         self._set_mask(0)
-        info = terminal_info(evaluation, self.metric_name)
+        missing = self._worth.missing(evaluation)
+        info = terminal_info(evaluation, self.metric_name, missing)
         info["action_mask"] = self._mask_copy()
         if self.render_mode == "human":
             print(self._draw())

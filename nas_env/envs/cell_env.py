@@ -91,10 +91,10 @@ class CellEnv(TaskEnv):
     There are 34 positions for base number 8, all of them used in every episode.
 
     ## Rewards
-    0 until the last token; then `reward_constant / perplexity ** 2` on the validation text, 0 if
-    the child failed. `reward=` takes another: the names are `inverse_square_perplexity` (setting
-    `c`) and `cost_aware`, such as `{"name": "cost_aware", "cost": "macs", "target": 2e6}`; or a
-    function of the perplexity.
+    0 until the last token; then `reward_constant / perplexity ** 2` on the validation text,
+    `failure_reward` (0) if the child failed. `reward=` takes another: the names are
+    `inverse_square_perplexity` (setting `c`) and `cost_aware`, such as
+    `{"name": "cost_aware", "cost": "macs", "target": 2e6}`; or a function of the perplexity.
 
     ## Starting State
     No token chosen. `reset(seed=s)` sets the run seed that children's seeds derive from.
@@ -116,6 +116,7 @@ class CellEnv(TaskEnv):
     | `workers` | None | worker processes of `"process"`; None = all cores |
     | `store` | None | SQLite file that keeps every metric, shared by any number of runs |
     | `device` | `"auto"` | `"auto"`, `"cpu"`, `"cuda"`, ... |
+    | `failure_reward` | None | reward of a failed child; None = that of the worst metric |
     | `render_mode` | None | `"ansi"`, `"rgb_array"` or `"human"` |
     | `base_number` | 8 | leaves of the tree: 2, 4, 8, 16, ... |
     | `combinations` | `("add", "elem_mult")` | any of add, elem_mult, max |

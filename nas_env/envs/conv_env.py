@@ -130,7 +130,8 @@ class ConvEnv(TaskEnv):
     There are 250 positions for 20 layers; the default episode of 6 layers has 33 tokens.
 
     ## Rewards
-    0 until the last token; then `accuracy ** 3` on the validation split, 0 if the child failed.
+    0 until the last token; then `accuracy ** 3` on the validation split, `failure_reward`
+    (0) if the child failed.
     `reward=` takes another: the names are `accuracy_cubed`, `accuracy` and `cost_aware`, the last
     with settings, such as `{"name": "cost_aware", "cost": "macs", "target": 2e7}`; or a function of
     the accuracy. Metrics are stored, never rewards: another reward trains no child again.
@@ -156,6 +157,7 @@ class ConvEnv(TaskEnv):
     | `workers` | None | worker processes of `"process"`; None = all cores |
     | `store` | None | SQLite file that keeps every metric, shared by any number of runs |
     | `device` | `"auto"` | `"auto"`, `"cpu"`, `"cuda"`, ... |
+    | `failure_reward` | None | reward of a failed child; None = that of the worst metric |
     | `render_mode` | None | `"ansi"`, `"rgb_array"` or `"human"` |
     | `num_layers` | 6 | depth of an episode (13 blocks in `-Pooling`) |
     | `max_layers` | 20 | deepest episode; fixes the shapes of the observations |

@@ -20,7 +20,6 @@ from nas_env.evaluation.evaluator import Evaluator, MetricFunction
 from nas_env.evaluation.named_reward import Reward, reward_value
 from nas_env.space.layout import SearchSpace
 
-FAILURE_REWARD = 0.0
 NO_RENDER_MODE = "render() without a render mode: pass render_mode='ansi', 'rgb_array' or 'human'."
 
 
@@ -98,14 +97,13 @@ def check_options(options: Mapping[str, Any] | None, allowed: Sequence[str]) -> 
 
 
 def reward_of(evaluation: Evaluation, reward: Reward) -> float:
-    """The reward of one child: a function of its metric, ``FAILURE_REWARD`` if there is none.
+    """The reward of a complete child: a function of its metric (``worth.py`` knows of others).
 
     Raises:
         ConfigurationError: the reward function did not return a finite number. No number would
             do in its place: 0 is the best of all rewards where a function gives negative ones.
     """
-    if evaluation.metric is None:
-        return FAILURE_REWARD
+    assert evaluation.metric is not None
     value = reward_value(reward, evaluation)
     if not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
         raise ConfigurationError(
@@ -115,7 +113,9 @@ def reward_of(evaluation: Evaluation, reward: Reward) -> float:
     return float(value)
 
 
-def terminal_info(evaluation: Evaluation, metric_name: MetricName) -> dict[str, Any]:
+def terminal_info(
+    evaluation: Evaluation, metric_name: MetricName, reward_missing: bool
+) -> dict[str, Any]:
     """What the last step of an episode tells about its child, except the mask.
 
     The metric of a failed child is NaN, so that it keeps its type in a batch of infos.
@@ -123,6 +123,7 @@ def terminal_info(evaluation: Evaluation, metric_name: MetricName) -> dict[str, 
     Args:
         evaluation: outcome of the child.
         metric_name: what the metric is called where the evaluator does not know (callables).
+        reward_missing: whether the episode has no reward.
     """
     metric = math.nan if evaluation.metric is None else float(evaluation.metric)
     info: dict[str, Any] = {"architecture": evaluation.architecture, "metric": metric}
@@ -135,6 +136,8 @@ def terminal_info(evaluation: Evaluation, metric_name: MetricName) -> dict[str, 
     info["message"] = evaluation.message
     info["train_seconds"] = float(evaluation.train_seconds)
     info["cached"] = evaluation.cached
+    info["reward_missing"] = reward_missing
+    info["machine_fault"] = evaluation.missing
     return info
 
 

@@ -14,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from nas_env.checks import at_least, check_settings, near_miss, require, shown
+from nas_env.checks import at_least, between, check_settings, near_miss, require, shown
 from nas_env.data.datasets import Dataset, data_given
 from nas_env.envs.lazy_evaluator import LazyEvaluator
 from nas_env.errors import UnknownArgumentError
@@ -50,6 +50,7 @@ class ChildSettings(ABC):
         workers: worker processes of ``"process"``; None = as many as are of use.
         store: path of the SQLite file that keeps every metric; None = this environment's memory.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+        failure_reward: reward of a child that failed; None = that of the worst metric.
     """
 
     kind: ClassVar[Kind[Any]]
@@ -62,6 +63,7 @@ class ChildSettings(ABC):
     workers: Annotated[int | None, at_least(1)] = None
     store: str | None = None
     device: str = "auto"
+    failure_reward: Annotated[float | None, between(-1e9, 1e9)] = None
 
     def __post_init__(self) -> None:
         """Check every field."""

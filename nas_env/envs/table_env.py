@@ -167,6 +167,7 @@ class TableEnv(TaskEnv):
     | `evaluator` | None | a function replaces the table; executors matter to training only |
     | `reward` | None | `"accuracy_cubed"`, another name, a dict with settings, or a function |
     | `workers`, `store`, `device`, `data_dir` | | as in the other ids; for training only |
+    | `failure_reward` | None | reward of a failed child; None = that of the worst metric |
     | `render_mode` | None | `"ansi"`, `"rgb_array"` or `"human"` |
 
     A table of your own: `nas_env.tables.file.write_table`, then `table="my.npz"`; or

@@ -30,6 +30,7 @@ class TaskEnv(ArchitectureEnv):
             self.settings.reward_function(),
             render_mode=render_mode,
             metric_name=self.settings.metric_name,
+            failure_reward=self.settings.failure_reward,
         )
 
 
@@ -60,6 +61,7 @@ class TaskVectorEnv(ArchitectureVectorEnv):
             num_envs=num_envs,
             render_mode=render_mode,
             metric_name=self.settings.metric_name,
+            failure_reward=self.settings.failure_reward,
             autoreset_mode=autoreset_mode,
             max_episode_steps=max_episode_steps,
         )

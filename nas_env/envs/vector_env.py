@@ -21,7 +21,6 @@ from nas_env.envs.episode import (
     check_options,
     check_render_mode,
     observation_space,
-    reward_of,
     token_space,
 )
 from nas_env.envs.masks import Masks
@@ -34,6 +33,7 @@ from nas_env.envs.vector_checks import (
     seeds_of,
 )
 from nas_env.envs.vector_infos import single_observations, terminal_infos
+from nas_env.envs.worth import Worth
 from nas_env.errors import ConfigurationError, InvalidTokenError, ResetNeededError
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Evaluator, MetricFunction
@@ -81,6 +81,7 @@ class ArchitectureVectorEnv(Base):
         num_envs: number of episodes.
         render_mode: `"ansi"`, `"rgb_array"`, `"human"` or None.
         metric_name: what a callable measures.
+        failure_reward: of a failed child, see `ArchitectureEnv`.
         autoreset_mode: see above.
         max_episode_steps: truncate longer episodes; None, as in every registered id, never does.
         owns_evaluator: whether `close()`, and the end of this object, close the evaluator; False
@@ -102,6 +103,7 @@ class ArchitectureVectorEnv(Base):
         num_envs: int = 1,
         render_mode: str | None = None,
         metric_name: MetricName = "metric",
+        failure_reward: float | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         owns_evaluator: bool = True,
@@ -116,6 +118,8 @@ class ArchitectureVectorEnv(Base):
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.metric_name: MetricName = metric_name
+        self._worth = Worth(self.reward, failure_reward, metric_name)
+        self.failure_reward = self._worth.failure_reward
         self.max_episode_steps = max_episode_steps
         self.run_seeds = [0] * num_envs
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
@@ -280,7 +284,7 @@ class ArchitectureVectorEnv(Base):
             for row, length in zip(rows, lengths, strict=True)
         ]
         evaluations = self._with_seeds(architectures, [self.run_seeds[row] for row in rows])
-        rewards[rows] = [reward_of(evaluation, self.reward) for evaluation in evaluations]
+        rewards[rows] = [self._worth.of(evaluation) for evaluation in evaluations]
         return evaluations, rewards
 
     def _with_seeds(
@@ -344,5 +348,5 @@ class ArchitectureVectorEnv(Base):
             infos["num_layers"] = np.where(started, self._depths, 0)
             infos["_num_layers"] = started.copy()
         if finished is not None and evaluations:
-            infos |= terminal_infos(evaluations, finished, self.metric_name)
+            infos |= terminal_infos(evaluations, finished, self.metric_name, self._worth)
         return infos

@@ -7,11 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_env.envs.episode import terminal_info
+from nas_env.envs.worth import Worth
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 
 
 def terminal_infos(
-    evaluations: Sequence[Evaluation], finished: NDArray[np.bool_], metric_name: MetricName
+    evaluations: Sequence[Evaluation],
+    finished: NDArray[np.bool_],
+    metric_name: MetricName,
+    worth: Worth,
 ) -> dict[str, Any]:
     """``terminal_info`` of each evaluation as arrays, with ``_key`` masks.
 
@@ -19,8 +23,9 @@ def terminal_infos(
         evaluations: outcomes, in the order of the rows in ``finished``.
         finished: (num_envs,) the rows they belong to.
         metric_name: what the metric is called where the evaluator does not know.
+        worth: tells which episodes have a reward.
     """
-    single = [terminal_info(evaluation, metric_name) for evaluation in evaluations]
+    single = [terminal_info(item, metric_name, worth.missing(item)) for item in evaluations]
     infos: dict[str, Any] = {}
     for key, example in single[0].items():
         dtype = object if isinstance(example, str) else type(example)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from nas_env.evaluation.evaluation import Evaluation, MetricName
 from nas_env.evaluation.evaluator import Job, MetricFunction
-from nas_env.evaluation.failures import real_number, run_safely
+from nas_env.evaluation.failures import real_number, run_here
 from nas_env.evaluation.seeding import CALLABLE, architecture_key, child_seed, digest
 from nas_env.space.layout import Architecture
 
@@ -83,7 +83,7 @@ class CallableEvaluator:
         dataset, recipe = self._task.key()
         seed = child_seed(run_seed, architecture, dataset, recipe)
         job = Job(architecture.canonical(), seed)
-        evaluation = run_safely(self._task.run, job, self.metric_name)
+        evaluation = run_here(self._task.run, job, self.metric_name)
         if self.on_finished is not None:
             self.on_finished(evaluation)
         return evaluation

@@ -27,6 +27,8 @@ class Evaluation:
         train_seconds: wall-clock seconds the training took.
         numerics: arithmetic used, e.g. ``"float32"`` or ``"bfloat16-channels_last"``.
         cached: True when this came from the store or cache instead of a training just now.
+        missing: True where the machine, not the child, is to blame (a lost worker, a full disk, a
+            device error): no result, never stored, no reward. So is every ``worker_lost``.
     """
 
     architecture: str
@@ -42,3 +44,9 @@ class Evaluation:
     train_seconds: float = 0.0
     numerics: str = ""
     cached: bool = False
+    missing: bool = False
+
+    def __post_init__(self) -> None:
+        """A lost worker tells nothing of a child, whoever reports it."""
+        if self.failure == "worker_lost":
+            object.__setattr__(self, "missing", True)

@@ -51,10 +51,14 @@ class Task(Protocol):
     """How to train a child: data set + recipe + device. Picklable, and cheap to construct.
 
     A task may also have ``seed_recipe``, the recipe's digest without its arithmetic, which
-    children's seeds then derive from. The process executor also looks for three optional
-    attributes: ``time_limit_s`` (of the task or of its ``recipe``), after which it stops a child
-    that does not stop itself; ``suggested_workers``, the number of processes where the user names
-    none; and ``cost(job)``, by which the largest children of a batch start first.
+    children's seeds then derive from.
+
+    The process executor also looks for optional attributes: ``time_limit_s`` (of the task or of its
+    ``recipe``), processor seconds after which it stops a child that does not stop itself;
+    ``suggested_workers``, the number of processes where the user names none; ``cost(job)``, by
+    which the largest children of a batch start first; ``memory_mb(job)``, by which no more children
+    train at once than fit; and ``gpus`` and ``gpu_memory_mb``, the number of GPUs that workers are
+    spread over, each of which sees its own alone, and the MiB of one.
     """
 
     @property
@@ -69,6 +73,13 @@ class Task(Protocol):
 
     def run(self, job: Job) -> Evaluation:
         """Train one child. Never raises for the child's fault."""
+
+
+def time_limit_of(task: Task) -> float | None:
+    """Processor seconds that a child of the task may train; None = no limit."""
+    recipe = getattr(task, "recipe", None)
+    limit: float | None = getattr(task, "time_limit_s", getattr(recipe, "time_limit_s", None))
+    return limit
 
 
 class Executor(Protocol):

@@ -83,12 +83,23 @@ class EvaluationStore:
         """
         return self._patiently(lambda connection: self._find(connection, key))
 
-    def put(self, key: ResultKey, evaluation: Evaluation) -> Evaluation:
+    def put(
+        self,
+        key: ResultKey,
+        evaluation: Evaluation,
+        outdated: Callable[[Evaluation], bool] = lambda _: False,
+    ) -> Evaluation:
         """Commit a finished evaluation; it is durable when this returns.
 
         A NaN or infinite metric is stored as a ``diverged`` failure. Where the store is locked for
         long, or its disk cannot be read or written, the result is kept in a file beside the store
         and goes into it at the next chance.
+
+        Args:
+            key: what was trained.
+            evaluation: how it ended.
+            outdated: whether a row that is there already says nothing any more, such as a timeout
+                where more time is granted now; the new row takes its place.
 
         Returns:
             ``evaluation`` as stored; or, if the key was there already, the row that was there, with
@@ -104,8 +115,14 @@ class EvaluationStore:
             raise StoreError(f"An evaluation of {key.architecture:.80} cannot be stored: {wrong}.")
 
         def insert(connection: sqlite3.Connection) -> Evaluation | None:
-            there = connection.execute(_INSERT, row).rowcount == 0
-            return self._find(connection, key) if there else None
+            if connection.execute(_INSERT, row).rowcount:
+                return None
+            found = self._find(connection, key)
+            if found is None or not outdated(found):
+                return found
+            connection.execute("DELETE FROM evaluations" + _BY_KEY, astuple(key))
+            connection.execute(_INSERT, row)
+            return None
 
         with self._lock:
             # With results waiting already, the next one need not wait as long as the first.

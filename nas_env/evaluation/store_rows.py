@@ -22,7 +22,7 @@ from nas_env.evaluation.seeding import CALLABLE
 MEASURED = tuple(
     field.name
     for field in fields(Evaluation)
-    if field.name not in ("architecture", "seed", "cached")
+    if field.name not in ("architecture", "seed", "cached", "missing")
 )
 COLUMNS = ("architecture", "dataset", "recipe", "seed", *MEASURED, "created", "hostname")
 """Of a row, in the order of its digest, which comes after them."""

@@ -31,6 +31,17 @@ class ImageTask(ChildTask["ImageRecipe", "ImageData", ImageDataset]):
 
         return conv_cost(job.architecture).macs
 
+    def _child_mb(self, job: Job) -> float:
+        """Of a step on images of the recipe's size, or of 32x32."""
+        if not isinstance(job.architecture, ConvArchitecture):
+            return 0.0
+        from nas_env.child.conv.cost import conv_cost
+        from nas_env.training.image_training import estimate_memory_mb
+
+        side = self.recipe.resolution or 32
+        cost = conv_cost(job.architecture.narrower(self.recipe.width), (3, side, side))
+        return estimate_memory_mb(cost, self.recipe.batch_size) * 1e6 / 2**20
+
     def _resolve(self, recipe: "str | Mapping[str, Any] | ImageRecipe") -> "ImageRecipe":
         from nas_env.training.image_recipes import image_recipe
 

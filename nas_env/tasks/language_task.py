@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from nas_env.data.datasets import TextDataset
 from nas_env.evaluation.evaluation import MetricName
 from nas_env.evaluation.evaluator import Job
+from nas_env.space.cell_architecture import CellArchitecture
 from nas_env.tasks.child_task import ChildTask
 
 if TYPE_CHECKING:
@@ -15,12 +16,24 @@ if TYPE_CHECKING:
     from nas_env.training.language_recipes import LanguageRecipe
     from nas_env.training.outcome import TrainingOutcome
 
+VOCABULARY = 10_000
+
 
 class LanguageTask(ChildTask["LanguageRecipe", "TextData", TextDataset]):
     """Text: of a named data set, or of a folder."""
 
     rows = TextDataset
     metric_name: MetricName = "perplexity"  # lower is better
+
+    def _child_mb(self, job: Job) -> float:
+        """Of a window, with a vocabulary of the size of Penn Treebank's."""
+        if not isinstance(job.architecture, CellArchitecture):
+            return 0.0
+        from nas_env.child.language.size import language_cost
+        from nas_env.training.language_training import estimate_memory_mb
+
+        sizes = self.recipe.sizes(job.architecture, VOCABULARY)
+        return estimate_memory_mb(language_cost(job.architecture, sizes), self.recipe) * 1e6 / 2**20
 
     def _resolve(self, recipe: "str | Mapping[str, Any] | LanguageRecipe") -> "LanguageRecipe":
         from nas_env.training.language_recipes import language_recipe

@@ -70,8 +70,9 @@ class ImageRecipe:
         crop_margin: pixels on each side, see ``Augmentation``.
         flip: see ``Augmentation``.
         numerics: ``"auto"`` (timed once per machine) or one of ``numerics.NUMERICS``.
-        time_limit_s: a child that trains longer fails with ``timeout``; None = no limit. Not part
-            of the digest: it cannot change a metric.
+        time_limit_s: a child that trains longer fails with ``timeout``; None = no limit. Its own
+            time: processor seconds, or seconds on the GPU. Not part of the digest: it cannot
+            change a metric.
         max_parameters: a network of more fails with ``too_large`` without being built; at full
             width, as the network that is searched for.
         max_macs: multiply-accumulates per image, likewise.

@@ -21,7 +21,6 @@ from nas_env.data.augment import draw_epoch, evaluation_batch
 from nas_env.data.images import ImageData
 from nas_env.errors import (
     ChildDiverged,
-    ChildTimeout,
     ChildTooLarge,
     ConfigurationError,
     InvalidArchitectureError,
@@ -35,6 +34,7 @@ from nas_env.training.image_recipes import ImageRecipe
 from nas_env.training.image_step import TrainingStep, make_step
 from nas_env.training.memory import memory_errors
 from nas_env.training.outcome import TrainingOutcome
+from nas_env.training.time_limit import TimeLimit
 
 EVALUATION_BATCH = 500
 BYTES_PER_ACTIVATION = 6.0
@@ -69,7 +69,8 @@ def train_image_child(
         ChildTooLarge: over the recipe's limits; nothing was built.
         ChildDiverged: the loss became NaN or infinite.
         ChildOutOfMemory: training did not fit.
-        ChildTimeout: slower than ``recipe.time_limit_s``.
+        ChildTimeout: more of its own time than ``recipe.time_limit_s``.
+        ChildStalled: many times that by the clock; no result.
         InvalidArchitectureError: not an image architecture.
     """
     start = time.monotonic()
@@ -88,7 +89,7 @@ def train_image_child(
     )
     _check_limits(cost, trained_cost, recipe)
     with clean_torch_state(), one_torch_thread(), memory_errors(), _returned_memory(target):
-        child, curve = _train(trained, data.to(target), recipe, seed, start)
+        child, curve = _train(trained, data.to(target), recipe, seed)
         if look is not None:
             look(child)
     return TrainingOutcome(
@@ -102,10 +103,11 @@ def train_image_child(
 
 
 def _train(
-    architecture: ConvArchitecture, data: ImageData, recipe: ImageRecipe, seed: int, start: float
+    architecture: ConvArchitecture, data: ImageData, recipe: ImageRecipe, seed: int
 ) -> tuple[nn.Module, list[float]]:
     """Run all epochs; the child, and its validation accuracy in the last ``reward_epochs``."""
     device = data.train_images.device
+    limit = TimeLimit(recipe.time_limit_s, device)
     numerics = Numerics(recipe.numerics)
     child = build_seeded(architecture, data, seed, numerics, recipe.batch_norm_epsilon)
     generator = torch.Generator().manual_seed(seed)
@@ -114,15 +116,16 @@ def _train(
     step = make_step(child, data, recipe, architecture.learning_rate, steps)
     curve: list[float] = []
     for epoch in range(recipe.epochs):
+        limit.epoch_begins()
         plan = draw_epoch(count, recipe.augmentation, generator).to(device)
         child.train()
         for batch in plan.batches(recipe.batch_size):
             step.run(batch)
-            _check_time(start, recipe)
+            limit.check()
         _check_loss(step, epoch)
         if epoch >= recipe.epochs - recipe.reward_epochs:
             curve.append(measure_accuracy(child, data, recipe))
-        _check_time(start, recipe)
+        limit.epoch_ended()
     return child, curve
 
 
@@ -179,12 +182,6 @@ def estimate_memory_mb(cost: Cost, batch_size: int) -> float:
     """Megabytes that one training step needs, about."""
     activations = cost.activation_elements * batch_size * BYTES_PER_ACTIVATION
     return (activations + cost.parameters * BYTES_PER_PARAMETER) / 1e6
-
-
-def _check_time(start: float, recipe: ImageRecipe) -> None:
-    elapsed = time.monotonic() - start
-    if recipe.time_limit_s is not None and elapsed > recipe.time_limit_s:
-        raise ChildTimeout(f"Training took over {recipe.time_limit_s:g} s.")
 
 
 def _check_loss(step: TrainingStep, epoch: int) -> None:

@@ -70,8 +70,9 @@ class LanguageRecipe:
         clip_norm: largest global norm of the gradient.
         weight_decay: on all parameters, coupled to the gradient before clipping is measured.
         numerics: ``"auto"`` (timed once per machine), ``"float32"`` or ``"bfloat16"``.
-        time_limit_s: a child that trains longer fails with ``timeout``; None = no limit. Not part
-            of the digest: it cannot change a metric.
+        time_limit_s: a child that trains longer fails with ``timeout``; None = no limit. Its own
+            time: processor seconds, or seconds on the GPU. Not part of the digest: it cannot
+            change a metric.
         max_parameters: a larger child fails with ``too_large`` without being built.
         max_memory_mb: estimated training memory, likewise.
     """

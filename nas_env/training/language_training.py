@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas_env.child.cost import Cost
 from nas_env.child.language.model import LanguageModel, State, detach
 from nas_env.child.language.size import BaselineCell, Cell, language_cost
 from nas_env.data.text import TextData
 from nas_env.errors import (
     ChildDiverged,
-    ChildTimeout,
     ChildTooLarge,
     InvalidArchitectureError,
     InvalidDatasetError,
@@ -35,6 +35,7 @@ from nas_env.training.language_recipes import LanguageRecipe
 from nas_env.training.language_windows import Window, evaluation_streams, training_streams
 from nas_env.training.memory import memory_errors
 from nas_env.training.outcome import TrainingOutcome
+from nas_env.training.time_limit import TimeLimit
 
 CHECK_STEPS = 20
 """Steps between two looks at the loss, which wait for the device."""
@@ -88,7 +89,8 @@ def train_language_child(
         ChildTooLarge: over the recipe's limits; nothing was built.
         ChildDiverged: the loss became NaN or infinite, or far worse than guessing.
         ChildOutOfMemory: training did not fit.
-        ChildTimeout: slower than ``recipe.time_limit_s``.
+        ChildTimeout: more of its own time than ``recipe.time_limit_s``.
+        ChildStalled: many times that by the clock; no result.
         ConfigurationError: no hidden size fits the recipe's budget.
         InvalidArchitectureError: not a recurrent cell.
         InvalidDatasetError: less text than one batch.
@@ -130,10 +132,10 @@ class LanguageTraining:
 
     def __init__(self, cell: Cell, data: TextData, recipe: LanguageRecipe, seed: int) -> None:
         self.data, self.recipe, self.seed = data, recipe, seed
-        self.start = time.monotonic()
         self.sizes = recipe.sizes(cell, len(data.vocabulary))
         self.cost = language_cost(cell, self.sizes)
         self.device = data.train.device
+        self.limit = TimeLimit(recipe.time_limit_s, self.device)
         self._check_limits()
         end_of_line = data.vocabulary.end_of_line
         self.streams = training_streams(data.train, recipe.batch_size, end_of_line)
@@ -159,12 +161,13 @@ class LanguageTraining:
         with seeded(self.seed ^ DROPOUT_STREAM, self.device):
             for epoch in range(recipe.epochs):
                 start = time.monotonic()
+                self.limit.epoch_begins()
                 train = self._train_epoch(epoch)
                 valid = None
                 if epoch >= recipe.epochs - recipe.reward_epochs:
                     valid = self.perplexity(self.data.valid)
                     curve.append(self._checked(valid))
-                self._check_time()
+                self.limit.epoch_ended()
                 if report is not None:
                     seconds = time.monotonic() - start
                     report(LanguageEpoch(epoch + 1, recipe.rate(epoch), train, valid, seconds))
@@ -217,7 +220,7 @@ class LanguageTraining:
             state = self._step(window, state, rate)
             if number % CHECK_STEPS == 0:
                 self._check_loss()
-            self._check_time()
+            self.limit.check()
         tokens = self.streams.targets.numel()
         return self._checked(perplexity_from(self._check_loss(), tokens))
 
@@ -244,11 +247,6 @@ class LanguageTraining:
             )
         return perplexity
 
-    def _check_time(self) -> None:
-        limit = self.recipe.time_limit_s
-        if limit is not None and time.monotonic() - self.start > limit:
-            raise ChildTimeout(f"Training took over {limit:g} s.")
-
     def _check_limits(self) -> None:
         recipe, cost = self.recipe, self.cost
         needed = recipe.batch_size * recipe.bptt_steps
@@ -258,15 +256,21 @@ class LanguageTraining:
                 f"{recipe.batch_size} x {recipe.bptt_steps} = {needed}. Lower batch_size or "
                 "bptt_steps, or give more text."
             )
-        memory_mb = cost.activation_elements * needed * 4 + cost.parameters * BYTES_PER_PARAMETER
+        memory_mb = estimate_memory_mb(cost, recipe)
         for what, value, limit in (
             ("parameters", cost.parameters, recipe.max_parameters),
-            ("MB of estimated memory", memory_mb / 1e6, recipe.max_memory_mb),
+            ("MB of estimated memory", memory_mb, recipe.max_memory_mb),
         ):
             if limit is not None and value > limit:
                 raise ChildTooLarge(
                     f"{value:,.0f} {what}, over the recipe's limit of {limit:,.0f}."
                 )
+
+
+def estimate_memory_mb(cost: Cost, recipe: LanguageRecipe) -> float:
+    """Megabytes that one window needs, about."""
+    activations = cost.activation_elements * recipe.batch_size * recipe.bptt_steps * 4
+    return (activations + cost.parameters * BYTES_PER_PARAMETER) / 1e6
 
 
 def make_update(child: nn.Module, recipe: LanguageRecipe) -> Callable[[float], None]:

@@ -7,7 +7,7 @@ import torch
 
 from nas_env.errors import ChildOutOfMemory
 
-_SIGNS = ("defaultcpuallocator", "bad_alloc", "out of memory")
+_SIGNS = ("defaultcpuallocator", "bad_alloc", "out of memory", "status_alloc_failed")
 _LONGEST_MESSAGE = 300
 
 

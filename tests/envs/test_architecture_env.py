@@ -121,7 +121,7 @@ def test_the_terminal_info_is_what_the_contract_says() -> None:
     info = play(make_choices(), [1, 0, 3])[-1]
     assert set(info) == {
         *("architecture", "metric", "parameters", "macs", "state", "failure", "message"),
-        *("train_seconds", "cached", "action_mask"),
+        *("train_seconds", "cached", "reward_missing", "machine_fault", "action_mask"),
     }
     assert architecture_from_json(json.loads(info["architecture"])) == (
         ChoiceArchitecture({"width": 16, "activation": "relu", "depth": 4})

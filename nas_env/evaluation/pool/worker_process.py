@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -46,19 +47,31 @@ class WorkerProcess:
     Args:
         task: the pickled task.
         events: queue shared by the workers of a pool.
+        place: where its children train, see ``nas_env.evaluation.pool.room``.
+        environment: variables that it gets besides this process's.
     """
 
-    def __init__(self, task: bytes, events: Events) -> None:
+    def __init__(
+        self,
+        task: bytes,
+        events: Events,
+        place: int = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.state = WorkerState.STARTING
         self.since = time.monotonic()  # when it entered this state
         self.job = -1  # index of the job it is busy with
         self.number = 0  # of that job: unlike any other that this process sends
         self.ended: float | None = None  # when the pool saw that the process has ended
         self.children = 0  # jobs it was given
+        self.place = place
+        self.alone = False  # whether its job has the whole machine
+        self.memory_mb_expected = 0.0  # of its job
+        self._processor_s_before = 0.0  # when its job began
         # This process was told of packages that clash (system/name_clash.py); once is enough.
         quiet = ("-W", "ignore:nas_env")
         command = [sys.executable, *quiet, str(_START), str(os.getpid())]
-        self._process = launch(command, _environment())
+        self._process = launch(command, {**_environment(), **(environment or {})})
         self._stdin = cast(BinaryIO, self._process.stdin)
         threading.Thread(
             target=_talk, args=(self, self._process.stdout, task, events), daemon=True
@@ -79,9 +92,10 @@ class WorkerProcess:
         with suppress(OSError):
             write_message(self._stdin, name, payload, job)
 
-    def begin(self, job: int, payload: bytes) -> None:
-        """Give it the job with this index in the batch."""
-        self.job, self.number = job, next(_NUMBERS)
+    def begin(self, job: int, payload: bytes, alone: bool = False) -> None:
+        """Give it the job with this index in the batch; ``alone``: no other trains meanwhile."""
+        self.job, self.number, self.alone = job, next(_NUMBERS), alone
+        self._processor_s_before = self._processor_s()
         self.children += 1
         self.enter(WorkerState.BUSY)
         self.send("job", payload, self.number)
@@ -94,12 +108,32 @@ class WorkerProcess:
         """How long it has been in its state."""
         return time.monotonic() - self.since
 
+    def processor_s(self) -> float:
+        """Processor seconds of its job so far, with those of processes that have ended in it."""
+        return max(0.0, self._processor_s() - self._processor_s_before)
+
+    def _processor_s(self) -> float:
+        try:
+            times = psutil.Process(self.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        ended = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
+        return float(times.user + times.system + ended)
+
     def memory_mb(self) -> float:
         """Resident memory in MiB, 0 if the process is gone."""
         try:
             return float(psutil.Process(self.pid).memory_info().rss) / 2**20
         except psutil.Error:
             return 0.0
+
+    def own_memory_mb(self) -> float:
+        """Resident memory in MiB without what it shares with others, such as code."""
+        try:
+            memory = psutil.Process(self.pid).memory_info()
+        except psutil.Error:
+            return 0.0
+        return float(memory.rss - getattr(memory, "shared", 0)) / 2**20
 
     def has_ended(self) -> bool:
         """Whether the process has ended. It is not reaped: its number stays its own."""

@@ -21,7 +21,7 @@ def test_a_store_that_breaks_in_the_middle_of_an_update_loses_nothing_and_says_h
     trained: list[str] = []
     put = EvaluationStore.put
 
-    def broken(self: EvaluationStore, key: Any, evaluation: Any) -> Any:
+    def broken(self: EvaluationStore, key: Any, evaluation: Any, *_: Any) -> Any:
         if len(trained) == 11:
             raise StoreError("The store cannot be used: the disk is full.")
         trained.append(key.architecture)
@@ -42,7 +42,7 @@ def test_a_store_that_breaks_in_the_middle_of_an_update_loses_nothing_and_says_h
     )
     again: list[str] = []
 
-    def counted(self: EvaluationStore, key: Any, evaluation: Any) -> Any:
+    def counted(self: EvaluationStore, key: Any, evaluation: Any, *_: Any) -> Any:
         again.append(key.architecture)
         return put(self, key, evaluation)
 

@@ -94,7 +94,9 @@ def test_a_child_whose_worker_dies_is_tried_again(make_pool: MakePool, tmp_path:
 
 
 @pytest.mark.parametrize("death", ["SIGKILL", "SIGSEGV", "exit code 3"])
-def test_a_child_that_kills_its_worker_twice_is_lost_alone(make_pool: MakePool, death: str) -> None:
+def test_a_child_that_kills_every_worker_has_no_result_and_is_lost_alone(
+    make_pool: MakePool, death: str
+) -> None:
     def function(architecture: Any, seed: int) -> float:
         if seed == 2:
             if death == "SIGKILL":
@@ -105,7 +107,11 @@ def test_a_child_that_kills_its_worker_twice_is_lost_alone(make_pool: MakePool, 
         return float(seed)
 
     results = run(make_pool(function), 1, 2, 3, 4)
-    assert (results[2].state, results[2].failure) == ("failed", "worker_lost")
+    assert (results[2].state, results[2].failure, results[2].missing) == (
+        "failed",
+        "worker_lost",
+        True,
+    )
     assert death in results[2].message
     assert [results[unit].metric for unit in (1, 3, 4)] == [1.0, 3.0, 4.0]
 
@@ -120,7 +126,7 @@ def test_a_worker_killed_between_batches_is_replaced(make_pool: MakePool) -> Non
     assert other.metric != pid
 
 
-def test_a_child_that_hangs_is_a_timeout(
+def test_a_child_that_waits_for_ever_is_stopped_and_has_no_result(
     make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = tmp_path / "hanging"
@@ -132,11 +138,11 @@ def test_a_child_that_hangs_is_a_timeout(
         return float(seed)
 
     # The hour passes once the child hangs: no machine is so busy that another one needs it.
-    JumpingClock(monkeypatch).ahead = lambda: 3600.0 * hanging.exists()
+    JumpingClock(monkeypatch).ahead = lambda: 36000.0 * hanging.exists()
     monkeypatch.setattr("nas_env.evaluation.pool.process_pool._ASLEEP_S", 1e9)
     limits = WorkerLimits(time_limit_s=600.0, grace_s=0.0)
     results = run(make_pool(function, workers=1, limits=limits), 1, 2, 3)
-    assert (results[2].failure, results[2].metric) == ("timeout", None)
+    assert (results[2].failure, results[2].missing) == ("timeout", True)
     assert "the limit is 600 s" in results[2].message
     assert [results[unit].metric for unit in (1, 3)] == [1.0, 3.0]
 
@@ -146,11 +152,13 @@ def test_the_tasks_own_time_limit_holds(make_pool: MakePool) -> None:
         time_limit_s = 0.3
 
     def function(architecture: Any, seed: int) -> float:
-        time.sleep(60)
-        return 0.0
+        while True:
+            sum(range(1000))
 
     pool = make_pool(Limited(function, "limited"), 1, WorkerLimits(grace_s=0.0))
-    assert run(pool, 1)[1].failure == "timeout"
+    result = run(pool, 1)[1]
+    assert (result.failure, result.missing) == ("timeout", False)
+    assert "processor time" in result.message
 
 
 @pytest.mark.slow
