@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeAlias, cast
 import psutil
 
 import nas_env
-from nas_env.evaluation.pool.launcher import launch
+from nas_env.evaluation.pool.launcher import ended, launch
 from nas_env.evaluation.pool.messages import Message, read_message, write_message
 from nas_env.system.threads import ONE_THREAD_ENVIRONMENT
 
@@ -149,6 +149,7 @@ class WorkerProcess:
                 os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
+        ended(self.pid)
         with suppress(OSError):
             self._stdin.close()
 

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from nas_env.evaluation.store import EvaluationStore, StoredRow
+from tests.evaluation.pool.pools import wait_for
 
 # No ``if __name__ == "__main__"`` and everything defined in the script itself, as users write it.
 SCRIPT = """
@@ -156,6 +157,28 @@ def test_a_worker_that_cannot_look_around_dies_with_its_parent(
     finally:
         for pid in alive(pids):
             os.kill(pid, signal.SIGKILL)
+
+
+PROGRAM = """__import__('subprocess').Popen(['sleep', '3600']).pid"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_what_children_started_ends_with_a_parent_that_was_killed(
+    start: Start, tmp_path: Path, how: signal.Signals
+) -> None:
+    source = (tmp_path / "script.py").read_text()
+    note = "write_text(str(os.getpid()))"
+    started = f'(folder / f"program-{{units}}").write_text(str({PROGRAM}))'
+    (tmp_path / "script.py").write_text(source.replace(note, f"{note}\n    {started}"))
+    script = start(3)
+    pids = worker_pids(tmp_path, 3)
+    programs = {int(wait_for(tmp_path / f"program-{units}")) for units in (1, 2, 3)}
+    assert alive(programs) == programs
+    os.kill(script.pid, how)
+    script.communicate(timeout=300)
+    assert_gone(pids | programs)
 
 
 def test_ctrl_c_stops_the_workers_and_keeps_what_finished(start: Start, tmp_path: Path) -> None:
