@@ -5,7 +5,12 @@ convolutions is otherwise bound by kernel launches. Shapes are fixed because inc
 dropped, and learning rate and random choices live in device tensors that a replay reads anew.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -99,6 +104,27 @@ class TrainingStep:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.loss_sum += loss.detach()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Momentum of each parameter and the steps done, as arrays."""
+        found: dict[str, NDArray[Any]] = {"steps": np.array(self.done)}
+        for index, parameter in enumerate(self.child.parameters()):
+            momentum = self.optimiser.state[parameter].get("momentum_buffer")
+            if momentum is not None:
+                found[f"momentum/{index}"] = momentum.cpu().numpy().copy()
+        return found
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what ``state`` gave; in place where a graph refers to the tensors."""
+        self.done = int(state["steps"])
+        for index, parameter in enumerate(self.child.parameters()):
+            if f"momentum/{index}" in state:
+                of_parameter = self.optimiser.state[parameter]
+                if of_parameter.get("momentum_buffer") is None:
+                    of_parameter["momentum_buffer"] = torch.empty_like(parameter)
+                momentum = torch.from_numpy(state[f"momentum/{index}"])
+                of_parameter["momentum_buffer"].copy_(momentum)
 
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of weights and statistics, for ``restore``."""

@@ -7,10 +7,14 @@ one thread and is bit for bit reproducible from its seed.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas_env.child.conv.cost import conv_cost
@@ -20,6 +24,7 @@ from nas_env.child.cost import Cost
 from nas_env.data.augment import draw_epoch, evaluation_batch
 from nas_env.data.images import ImageData
 from nas_env.errors import (
+    CheckpointError,
     ChildDiverged,
     ChildTooLarge,
     ConfigurationError,
@@ -43,8 +48,60 @@ BYTES_PER_PARAMETER = 12.0
 """Weight, gradient, momentum."""
 
 
+@dataclass(frozen=True)
+class ImageChild:
+    """What is trained: a module for images of known channels and classes, and its size.
+
+    Attributes:
+        build: (channels of the images, classes, epsilon of batch normalisation) -> the module, with
+            fresh weights from torch's generator.
+        cost: of the network, on images of the data set.
+        learning_rate: the peak that it brings along; None = the recipe's.
+        trained_cost: of the narrower copy that is trained; None = it is the network itself.
+    """
+
+    build: Callable[[int, int, float], nn.Module]
+    cost: Cost
+    learning_rate: float | None = None
+    trained_cost: Cost | None = None
+
+
+def image_child(
+    child: "Architecture | ImageChild", data: ImageData, width: float = 1.0
+) -> ImageChild:
+    """How an architecture is built for these images; an ``ImageChild`` as it is.
+
+    Args:
+        child: what to train.
+        data: its images.
+        width: share of the filters that is trained: see ``ImageRecipe``.
+
+    Raises:
+        InvalidArchitectureError: not an image architecture, or one that has no narrower copy.
+    """
+    if isinstance(child, ImageChild):
+        if width != 1.0:
+            raise InvalidArchitectureError(
+                f"Only an architecture has a copy of width {width:g}: use a recipe of width 1."
+            )
+        return child
+    if not isinstance(child, ConvArchitecture):
+        raise InvalidArchitectureError(
+            f"{type(child).__name__} cannot be trained on images: a ConvArchitecture is needed."
+        )
+    trained = child.narrower(width)
+
+    def build(channels: int, classes: int, epsilon: float) -> nn.Module:
+        return ConvNet(trained, channels, classes, epsilon)
+
+    cost, trained_cost = (
+        conv_cost(network, data.image_shape, len(data.classes)) for network in (child, trained)
+    )
+    return ImageChild(build, cost, child.learning_rate, trained_cost)
+
+
 def train_image_child(
-    architecture: Architecture,
+    architecture: Architecture | ImageChild,
     data: ImageData,
     recipe: ImageRecipe,
     seed: int,
@@ -54,7 +111,7 @@ def train_image_child(
     """Train one child and measure it on the validation images.
 
     Args:
-        architecture: a convolutional architecture.
+        architecture: a convolutional architecture, or a child of another kind.
         data: as ``load_images(..., recipe.selection)`` gives it.
         recipe: how to train.
         seed: of initial weights, order of images and augmentation; in [0, 2^63).
@@ -74,63 +131,133 @@ def train_image_child(
         InvalidArchitectureError: not an image architecture.
     """
     start = time.monotonic()
-    if not isinstance(architecture, ConvArchitecture):
-        raise InvalidArchitectureError(
-            f"{type(architecture).__name__} cannot be trained on images: a ConvArchitecture is "
-            "needed."
-        )
+    child = image_child(architecture, data, recipe.width)
     target = resolve_device(device)
     recipe = recipe.with_numerics(target)
-    _check_data(data, recipe)
-    trained = architecture.narrower(recipe.width)
-    cost, trained_cost = (
-        conv_cost(network, data.image_shape, len(data.classes))
-        for network in (architecture, trained)
-    )
-    _check_limits(cost, trained_cost, recipe)
-    with clean_torch_state(), one_torch_thread(), memory_errors(), _returned_memory(target):
-        child, curve = _train(trained, data.to(target), recipe, seed)
+    with memory_errors():
+        data = data.to(target)
+    with image_training(child, data, recipe, seed) as training:
+        curve = _train(training)
         if look is not None:
-            look(child)
+            look(training.child)
     return TrainingOutcome(
         metric=max(curve),
         curve=tuple(curve),
-        parameters=cost.parameters,
-        macs=cost.macs,
+        parameters=child.cost.parameters,
+        macs=child.cost.macs,
         seconds=time.monotonic() - start,
         numerics=recipe.numerics,
     )
 
 
-def _train(
-    architecture: ConvArchitecture, data: ImageData, recipe: ImageRecipe, seed: int
-) -> tuple[nn.Module, list[float]]:
-    """Run all epochs; the child, and its validation accuracy in the last ``reward_epochs``."""
+@contextmanager
+def image_training(
+    child: ImageChild, data: ImageData, recipe: ImageRecipe, seed: int
+) -> Iterator["ImageTraining"]:
+    """A training to run epoch by epoch, in a torch of its own; ``recipe.time_limit_s`` counts now.
+
+    Args:
+        child: what to train.
+        data: on the device to train on.
+        recipe: its numerics are chosen.
+        seed: of initial weights, order of images and augmentation.
+    """
+    _check_data(data, recipe)
+    _check_limits(child.cost, child.trained_cost or child.cost, recipe)
     device = data.train_images.device
-    limit = TimeLimit(recipe.time_limit_s, device)
-    numerics = Numerics(recipe.numerics)
-    child = build_seeded(architecture, data, seed, numerics, recipe.batch_norm_epsilon)
-    generator = torch.Generator().manual_seed(seed)
-    count = len(data.train_labels)
-    steps = recipe.epochs * (count // recipe.batch_size)
-    step = make_step(child, data, recipe, architecture.learning_rate, steps)
+    with clean_torch_state(), one_torch_thread(), memory_errors(), _returned_memory(device):
+        yield ImageTraining(child, data, recipe, seed)
+
+
+class ImageTraining:
+    """One training between its epochs: see ``image_training``.
+
+    Attributes:
+        child: the module.
+        epoch: epochs done.
+    """
+
+    def __init__(self, child: ImageChild, data: ImageData, recipe: ImageRecipe, seed: int) -> None:
+        self.data = data
+        self.recipe = recipe
+        self._limit = TimeLimit(recipe.time_limit_s, data.train_images.device)
+        numerics = Numerics(recipe.numerics)
+        self.child = build_seeded(child, data, seed, numerics, recipe.batch_norm_epsilon)
+        self.epoch = 0
+        self._generator = torch.Generator().manual_seed(seed)
+        steps = recipe.epochs * (len(data.train_labels) // recipe.batch_size)
+        self._step = make_step(self.child, data, recipe, child.learning_rate, steps)
+
+    def run_epoch(self) -> float:
+        """Train one epoch; the mean loss of its steps.
+
+        Raises:
+            ChildDiverged: the loss became NaN or infinite.
+            ChildTimeout: the recipe's time is over.
+            ChildStalled: many times that by the clock.
+        """
+        self._limit.epoch_begins()
+        count, size = len(self.data.train_labels), self.recipe.batch_size
+        plan = draw_epoch(count, self.recipe.augmentation, self._generator)
+        self.child.train()
+        for batch in plan.to(self.data.train_images.device).batches(size):
+            self._step.run(batch)
+            self._limit.check()
+        loss = _checked_loss(self._step, self.epoch)
+        self._limit.epoch_ended()
+        self.epoch += 1
+        return loss / (count // size)
+
+    def accuracy(self) -> float:
+        """Of the child as it is, on the validation images."""
+        self._limit.epoch_begins()
+        accuracy = measure_accuracy(self.child, self.data, self.recipe)
+        self._limit.epoch_ended()
+        return accuracy
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that the next epoch depends on, as arrays."""
+        child = {f"child/{k}": as_array(v) for k, v in self.child.state_dict().items()}
+        generator = {"generator": self._generator.get_state().numpy().copy()}
+        return {**child, **self._step.state(), **generator, "epoch": np.array(self.epoch)}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from ``state``, bit for bit on a CPU.
+
+        Raises:
+            CheckpointError: it is that of another training.
+        """
+        weights = {k[6:]: torch.from_numpy(v) for k, v in state.items() if k.startswith("child/")}
+        try:
+            self.child.load_state_dict(weights)
+            self._step.load_state(state)
+            self._generator.set_state(torch.from_numpy(state["generator"]))
+            self.epoch = int(state["epoch"])
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise CheckpointError(
+                f"The checkpoint is not that of this training: {error}. Start it again."
+            ) from error
+
+
+def as_array(tensor: Tensor) -> NDArray[Any]:
+    """A copy of its values on the CPU."""
+    values: NDArray[Any] = tensor.detach().cpu().numpy()
+    return values.copy()
+
+
+def _train(training: ImageTraining) -> list[float]:
+    """Run all epochs; the validation accuracy in the last ``reward_epochs``."""
+    recipe = training.recipe
     curve: list[float] = []
     for epoch in range(recipe.epochs):
-        limit.epoch_begins()
-        plan = draw_epoch(count, recipe.augmentation, generator).to(device)
-        child.train()
-        for batch in plan.batches(recipe.batch_size):
-            step.run(batch)
-            limit.check()
-        _check_loss(step, epoch)
+        training.run_epoch()
         if epoch >= recipe.epochs - recipe.reward_epochs:
-            curve.append(measure_accuracy(child, data, recipe))
-        limit.epoch_ended()
-    return child, curve
+            curve.append(training.accuracy())
+    return curve
 
 
 def build_seeded(
-    architecture: ConvArchitecture,
+    architecture: ConvArchitecture | ImageChild,
     data: ImageData,
     seed: int,
     numerics: Numerics,
@@ -139,8 +266,8 @@ def build_seeded(
     """Build the child on the data's device, its weights a function of ``seed`` alone."""
     channels, classes = data.image_shape[0], len(data.classes)
     with seeded(seed):
-        child: nn.Module = ConvNet(architecture, channels, classes, batch_norm_epsilon)
-    return child.to(data.train_images.device).to(memory_format=numerics.memory_format)
+        built = image_child(architecture, data).build(channels, classes, batch_norm_epsilon)
+    return built.to(data.train_images.device).to(memory_format=numerics.memory_format)
 
 
 @torch.no_grad()
@@ -184,10 +311,11 @@ def estimate_memory_mb(cost: Cost, batch_size: int) -> float:
     return (activations + cost.parameters * BYTES_PER_PARAMETER) / 1e6
 
 
-def _check_loss(step: TrainingStep, epoch: int) -> None:
+def _checked_loss(step: TrainingStep, epoch: int) -> float:
     loss = step.take_loss()
     if not math.isfinite(loss):
         raise ChildDiverged(f"The training loss is {loss} after epoch {epoch + 1}.")
+    return loss
 
 
 @contextmanager
