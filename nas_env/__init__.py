@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nas_env.data.raw_images import RawImages as RawImages
     from nas_env.envs.architecture_env import ArchitectureEnv as ArchitectureEnv
     from nas_env.envs.vector_env import ArchitectureVectorEnv as ArchitectureVectorEnv
+    from nas_env.network.export import export_network as export_network
+    from nas_env.network.network import load as load
     from nas_env.space import published as published
     from nas_env.space.architecture_json import architecture_from_json as architecture_from_json
     from nas_env.space.architecture_json import load_architecture as load_architecture
@@ -46,6 +48,8 @@ _HOME = {  # public name -> module that owns it
     "build_child": "nas_env.api",
     "draw_figure": "nas_env.tasks.drawing",
     "evaluate": "nas_env.api",
+    "export_network": "nas_env.network.export",
+    "load": "nas_env.network.network",
     "load_architecture": "nas_env.space.architecture_json",
     "register_dataset": "nas_env.data.datasets",
     "register_kind": "nas_env.tasks.kinds",

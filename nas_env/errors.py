@@ -65,6 +65,18 @@ class CheckpointError(NasEnvError, RuntimeError):
     """A checkpoint that is missing, damaged or of another agent."""
 
 
+class NetworkFileError(NasEnvError, ValueError):
+    """A file of a trained network that is missing, damaged, unfinished or of another network."""
+
+
+class ExportError(NasEnvError, RuntimeError):
+    """A network that cannot be exported, or whose export computes something else."""
+
+
+class HeldOutReadError(NasEnvError, RuntimeError):
+    """The test part has been read for this search before: it is to be read once."""
+
+
 class ChildFailure(NasEnvError, RuntimeError):  # noqa: N818 - an outcome, not a bug
     """One child could not be trained: a typed failure of its evaluation, never raised by a step.
 

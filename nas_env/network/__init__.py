@@ -1,0 +1,1 @@
+"""A trained network as one file: written, loaded, used on pictures, exported."""
