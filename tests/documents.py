@@ -14,6 +14,9 @@ SCRIPTS = {
     "draw": "draw.py",
     "evaluate": "evaluate_architecture.py",
     "summarise": "summarise_runs.py",
+    "finalise": "finalise.py",
+    "predict": "predict.py",
+    "export": "export.py",
     "language-model": "train_language_model.py",
 }
 """Sub-command of ``nas-env`` -> the script that is the same."""

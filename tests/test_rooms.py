@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "nas_env.data": {"nas_env.space"},
     "nas_env.training": {"nas_env.space", "nas_env.child", "nas_env.data"},
     "nas_env.rendering": {"nas_env.space", "nas_env.child"},
+    "nas_env.network": {"nas_env.space", "nas_env.child", "nas_env.data"},
 }
 ALLOWED["nas_env.evaluation"] = {*ALLOWED["nas_env.training"], "nas_env.training"}
 ALLOWED["nas_env.tables"] = {"nas_env.space", "nas_env.evaluation"}
@@ -36,6 +37,7 @@ ALLOWED["agents.screening"] = {*PROTOCOLS, "agents.reinforce"}
 ALLOWED["agents.records"] = {"agents.agent"}
 ALLOWED["agents.reports"] = {"agents.records", "agents.observer"}
 ALLOWED["agents.tracking"] = {"agents.records", "agents.reports", "agents.observer"}
+ALLOWED["agents.finalise"] = {"agents.records", "agents.reports"}
 ALLOWED["agents.search"] = {*ALLOWED["agents.tracking"], *PROTOCOLS} | {
     *("agents.registry", "agents.presets", "agents.tracking"),
 }

@@ -14,6 +14,9 @@ PROGRAM = "nas-env"
 COMMANDS = {  # name -> (script of a checkout, what it does)
     "train": ("train_agent.py", "search for networks; this trains their children"),
     "evaluate": ("evaluate_architecture.py", "train one architecture, or repeat a run's best"),
+    "finalise": ("finalise.py", "from a search to a trained and tested network"),
+    "predict": ("predict.py", "what pictures show, by a finalised network"),
+    "export": ("export.py", "a finalised network as ONNX, torch.export, plain Python, JSON"),
     "compare": ("compare_agents.py", "agents against each other over paired seeds"),
     "report": ("report.py", "the report of one run or several"),
     "summarise": ("summarise_runs.py", "the figures of runs, in a terminal"),

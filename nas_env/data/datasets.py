@@ -56,7 +56,7 @@ class Dataset:
         """Check every field."""
         owner = f"data set {self.name!r}:"
         check_settings(self, owner)
-        for name in ("train", "valid", "held_out", "digest"):
+        for name in ("train", "valid", "held_out", "held_out_classes", "digest"):
             reader = getattr(self, name, None)
             needed = name == "train" or (name == "valid" and isinstance(self, TextDataset))
             absent = reader is None and (not needed or not hasattr(self, name))
@@ -73,6 +73,8 @@ class ImageDataset(Dataset):
         valid: reads the images of validation.
         held_out: reads the images of the final test; None = there are none. Only
             ``nas_env.data.held_out_images`` touches it: no search can see them.
+        held_out_classes: class names of the test part, without reading its images, None where there
+            is no such part; what is not given is found out when the part is read.
         shape: (channels, height, width) where known beforehand.
         classes: number of classes where known beforehand.
         validation_share: of ``train``, kept for validation where ``valid`` is None.
@@ -86,6 +88,7 @@ class ImageDataset(Dataset):
     train: Callable[[Path], RawImages]
     valid: Callable[[Path], RawImages] | None = None
     held_out: Callable[[Path], RawImages] | None = None
+    held_out_classes: Callable[[Path], tuple[str, ...] | None] | None = None
     shape: tuple[int, int, int] | None = None
     classes: Annotated[int | None, at_least(2)] = None
     validation_share: Annotated[float, above(0), below(1)] = 0.1

@@ -84,12 +84,17 @@ def folder_row(path: str | os.PathLike[str], image_size: int | None = None) -> I
         train=partial(_read, root, "train", image_size),
         valid=partial(_read, root, "valid", image_size) if own_valid else None,
         held_out=partial(_read, root, "test", image_size),
+        held_out_classes=partial(_test_classes, root),
         digest=partial(_digest, root, image_size),
     )
 
 
 def _read(root: Path, part: Part, image_size: int | None, data_dir: Path) -> RawImages:
     return read_image_folder(root, part, image_size)
+
+
+def _test_classes(root: Path, data_dir: Path) -> tuple[str, ...] | None:
+    return list_image_folder(root, "test").classes if is_folder(root / "test") else None
 
 
 def _digest(root: Path, image_size: int | None, data_dir: Path) -> str:

@@ -50,6 +50,7 @@ CONTEXT_MB = 600.0
 RecipeT = TypeVar("RecipeT", bound=Recipe)
 DataT = TypeVar("DataT", bound=Data)
 RowT = TypeVar("RowT", bound=Dataset)
+TaskT = TypeVar("TaskT", bound="ChildTask[Any, Any, Any]")
 
 
 class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
@@ -108,6 +109,12 @@ class ChildTask(ABC, Generic[RecipeT, DataT, RowT]):
         if self._resolved is None:
             self._resolved = self._resolve(self._recipe).with_numerics(self._target())
         return self._resolved
+
+    def with_recipe(self: "TaskT", recipe: RecipeT) -> "TaskT":
+        """The same task with another recipe, which selects the same data: they are shared."""
+        other = type(self)(self.dataset, self.data_dir, recipe, self.device)
+        other._data = self._data
+        return other
 
     def key(self) -> tuple[str, str]:
         """(data-set digest, recipe digest); fetches the data set if it must be downloaded."""
