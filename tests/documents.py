@@ -17,6 +17,7 @@ SCRIPTS = {
     "finalise": "finalise.py",
     "predict": "predict.py",
     "export": "export.py",
+    "compare-networks": "compare_networks.py",
     "language-model": "train_language_model.py",
 }
 """Sub-command of ``nas-env`` -> the script that is the same."""
