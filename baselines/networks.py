@@ -252,10 +252,18 @@ class DesignTask(ImageTask):
 
 def image_child_of(design: HumanDesign, data: "ImageData") -> "ImageChild":
     """How a design is trained on these images."""
+    from torch import nn
+
     from nas_env.training.image_training import ImageChild
 
-    cost = design_cost(design.name, data.image_shape, len(data.classes))
-    return ImageChild(design.build, cost)
+    def build(channels: int, classes: int, epsilon: float) -> nn.Module:
+        child = design.build(channels, classes)
+        for module in child.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = epsilon
+        return child
+
+    return ImageChild(build, design_cost(design.name, data.image_shape, len(data.classes)))
 
 
 class DesignKind(Kind[HumanDesign]):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -143,7 +143,9 @@ def _train(
         )
     executor = make_executor(RecipesTask(task), options.evaluator, options.workers)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    jobs = [job_of(task, one, task.recipe, seed) for _, one in members for seed in seeds]
+    # A human design has no narrower copy: all are trained as they are.
+    whole = replace(task.recipe, width=1.0)
+    jobs = [job_of(task, one, whole, seed) for _, one in members for seed in seeds]
     try:
         with stages.stage("trainings", len(jobs)) as stage:
 

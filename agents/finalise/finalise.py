@@ -92,7 +92,9 @@ class _Finalising:
         data = load_images(self.task.dataset, self.source.data_dir, final.selection)
         _check_batches(data, final)
         test = self._test(data)
-        short = ShortTrainings(self.settings, self.source, self.task, self.store, self.stages)
+        short = ShortTrainings(
+            self.settings, self.source, self.task, final, self.store, self.stages
+        )
         retrained, grid = short.run()
         tried = [evaluation.metric for _, evaluation in grid]
         point = grid[best_point(tried)][0] if grid else {}
@@ -141,7 +143,10 @@ class _Finalising:
         recipe = image_recipe(recipe_from_text(self.settings.recipe), self.task.dataset)
         epochs = self.settings.epochs or recipe.epochs
         kept = min(recipe.reward_epochs, epochs)
-        recipe = replace(recipe, epochs=epochs, reward_epochs=kept, time_limit_s=None)
+        recipe = replace(recipe, epochs=epochs, reward_epochs=kept, time_limit_s=None, width=1.0)
+        # The validation pictures are those that chose the architecture, never trained on.
+        search = self.task.recipe
+        recipe = replace(recipe, split=search.split, split_seed=search.split_seed)
         return recipe.with_numerics(self.device)
 
     def _pin(self, recipe: ImageRecipe) -> None:
@@ -178,7 +183,7 @@ class _Finalising:
         child, digest = image_child(architecture, data), self.digest
         done: list[Trained] = []
         for number in range(self.settings.finals):
-            seed = child_seed(self.source.seed, architecture, digest, recipe.digest(), number)
+            seed = child_seed(self.source.seed, architecture, digest, recipe.seed_digest(), number)
             told = [architecture.to_json(), digest, recipe.digest(), seed]
             identity = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
             path = self.folder / "checkpoint" / f"training_{number + 1}.npz"

@@ -6,9 +6,9 @@ recipe prefers carries over to the long one; the others are values.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from nas_env.space.conv_architecture import ConvArchitecture
 from nas_env.training.image_recipes import ImageRecipe
@@ -20,61 +20,84 @@ class Axis:
 
     Attributes:
         name: field of the recipe.
-        values: tried; with ``factors``, what the recipe's own value is multiplied by.
-        factors: see ``values``.
+        values: tried.
+        kind: ``"value"``; ``"factor"``: the recipe's own value is multiplied by it; ``"shares"``:
+            shares of the epochs, because recipes differ in length.
     """
 
     name: str
     values: tuple[Any, ...]
-    factors: bool = False
+    kind: Literal["value", "factor", "shares"] = "value"
 
 
 SMALL = (
-    Axis("learning_rate", (0.5, 1.0, 2.0), factors=True),
-    Axis("weight_decay", (0.2, 1.0, 5.0), factors=True),
+    Axis("learning_rate", (0.5, 1.0, 2.0), "factor"),
+    Axis("weight_decay", (0.2, 1.0, 5.0), "factor"),
 )
-FULL = (*SMALL,)
+FULL = (
+    *SMALL,
+    Axis("batch_norm_epsilon", (1e-5, 1e-3)),
+    Axis("decay_epochs", ((0.5, 0.75), (0.4, 0.7), (0.6, 0.85)), "shares"),
+)
 GRIDS: dict[str, tuple[Axis, ...]] = {"small": SMALL, "full": FULL, "none": ()}
+AXES = {axis.name: axis for axis in FULL}
 
 Point = Mapping[str, Any]
 """Field of the recipe -> the axis's value."""
 
 
 def grid_points(
-    name: str, recipe: ImageRecipe, architecture: ConvArchitecture
+    name: str, recipes: Sequence[ImageRecipe], architecture: ConvArchitecture
 ) -> list[dict[str, Any]]:
     """All points of a grid; what is as it is comes first.
 
-    An architecture that brings its own learning rate has that, whatever the recipe says.
+    Args:
+        name: of ``GRIDS``.
+        recipes: the short and the long one: epochs of decay are tried where both have steps.
+        architecture: one that brings its own learning rate has that, whatever a recipe says.
     """
-    known = {field.name for field in fields(recipe)}
-    axes = [axis for axis in GRIDS[name] if axis.name in known]
+    axes = list(GRIDS[name])
+    if any(recipe.schedule != "step" for recipe in recipes):
+        axes = [axis for axis in axes if axis.name != "decay_epochs"]
     if architecture.learning_rate is not None:
         axes = [axis for axis in axes if axis.name != "learning_rate"]
     points = [
         dict(zip([axis.name for axis in axes], values, strict=True))
         for values in product(*(axis.values for axis in axes))
     ]
-    return sorted(points, key=lambda point: apply(recipe, point) != recipe)
+    changed = [any(v != _as_it_is(n, recipes[0]) for n, v in point.items()) for point in points]
+    return [point for _, point in sorted(zip(changed, points, strict=True), key=lambda p: p[0])]
+
+
+def _as_it_is(name: str, recipe: ImageRecipe) -> Any:
+    """The value of an axis that leaves the recipe as it is; of shares, those of its default."""
+    kinds = {"value": getattr(recipe, name), "factor": 1.0, "shares": (0.5, 0.75)}
+    return kinds[AXES[name].kind]
 
 
 def apply(recipe: ImageRecipe, point: Point) -> ImageRecipe:
     """The recipe at a point of the grid."""
-    factors = {axis.name for axis in FULL if axis.factors}
-    changes = {
-        name: getattr(recipe, name) * value if name in factors else value
-        for name, value in point.items()
-    }
+    changes = {name: _value(recipe, AXES[name], value) for name, value in point.items()}
     return replace(recipe, **changes) if changes else recipe
 
 
+def _value(recipe: ImageRecipe, axis: Axis, value: Any) -> Any:
+    if axis.kind == "factor":
+        return getattr(recipe, axis.name) * value
+    if axis.kind == "shares":
+        return tuple(share * recipe.epochs for share in value)
+    return value
+
+
 def describe(point: Point) -> str:
-    """In a table: ``learning rate x0.5, weight decay x1``."""
-    factors = {axis.name for axis in FULL if axis.factors}
-    parts = [
-        f"{name.replace('_', ' ')} {'x' if name in factors else ''}{value:g}"
-        for name, value in point.items()
-    ]
+    """In a table: ``learning rate x0.5, weight decay x1, decay at 50% 75%``."""
+    parts = []
+    for name, value in point.items():
+        words = name.replace("_", " ")
+        if AXES[name].kind == "shares":
+            parts.append(f"{words} at {' and '.join(f'{100 * share:g}%' for share in value)}")
+        else:
+            parts.append(f"{words} {'x' * (AXES[name].kind == 'factor')}{value:g}")
     return ", ".join(parts) or "the recipe as it is"
 
 

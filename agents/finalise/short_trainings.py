@@ -15,6 +15,7 @@ from nas_env.evaluation.evaluator import Executor
 from nas_env.evaluation.factory import make_executor
 from nas_env.evaluation.store import EvaluationStore
 from nas_env.tasks.image_task import ImageTask
+from nas_env.training.image_recipes import ImageRecipe
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class ShortTrainings:
         settings: of finalising.
         source: the run.
         task: how its children were trained.
+        final: how the winner will be trained.
         store: keeps every finished one.
         stages: hears of each.
     """
@@ -32,6 +34,7 @@ class ShortTrainings:
     settings: FinaliseSettings
     source: Source
     task: ImageTask
+    final: ImageRecipe
     store: EvaluationStore
     stages: Stages
 
@@ -57,7 +60,7 @@ class ShortTrainings:
             ]
             retrained.sort(key=lambda one: -one.score)  # stable: of equals the better in the search
             winner = retrained[0].candidate.architecture
-            points = grid_points(settings.grid, task.recipe, winner)
+            points = grid_points(settings.grid, (task.recipe, self.final), winner)
             if len(points) < 2:
                 return tuple(retrained), ()
             seed = self.source.seed + 1 + settings.seeds

@@ -66,7 +66,7 @@ def job_of(
     task: ImageTask, architecture: Architecture, recipe: ImageRecipe, run_seed: int
 ) -> RecipeJob:
     """The job that a search with that run seed and recipe would do."""
-    seed = child_seed(run_seed, architecture, task.key()[0], recipe.digest())
+    seed = child_seed(run_seed, architecture, task.key()[0], recipe.seed_digest())
     return RecipeJob(architecture.canonical(), seed, recipe)
 
 

@@ -36,6 +36,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+BATCH_NORM_EPSILON = {epsilon!r}
 CONTRAST_FLOOR = {floor!r}
 CLASSES = {classes!r}
 IMAGE_SHAPE = {shape!r}  # (channels, height, width)
@@ -142,6 +143,7 @@ if __name__ == "__main__":
 def standalone_source(file: NetworkFile) -> str:
     """The program of one network."""
     head = _HEAD.format(
+        epsilon=layers.BATCH_NORM_EPSILON,
         floor=layers.CONTRAST_FLOOR,
         classes=file.classes,
         shape=file.image_shape,

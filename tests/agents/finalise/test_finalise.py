@@ -15,6 +15,7 @@ from agents.commands import finalise as finalise_command
 from agents.commands import predict as predict_command
 from agents.finalise import trainings
 from agents.finalise.finalise import finalise
+from agents.finalise.grid import apply, describe, grid_points
 from agents.finalise.outcome import Finalised
 from agents.finalise.progress import Stages
 from agents.finalise.settings import FinaliseSettings
@@ -95,7 +96,8 @@ def test_the_best_by_new_seeds_is_taken(
 
     def biased(store: EvaluationStore, key: object, evaluation: object) -> object:
         worse = evaluation.architecture == ranked[0]  # type: ignore[attr-defined]
-        forced = replace(evaluation, metric=0.1 if worse else 0.9)  # type: ignore[type-var]
+        metric = 0.1 if worse else 0.9
+        forced = replace(evaluation, metric=metric, curve=(metric,))  # type: ignore[type-var]
         return kept(store, key, forced)  # type: ignore[arg-type]
 
     monkeypatch.setattr(trainings, "_kept", biased)
@@ -127,6 +129,22 @@ def test_the_grid_chooses_the_recipe_of_the_long_training(
     assert done.point == {"learning_rate": 0.5, "weight_decay": 5.0}
     assert done.recipe.learning_rate == 0.5 * plain.recipe.learning_rate
     assert done.recipe.weight_decay == 5.0 * plain.recipe.weight_decay
+
+
+def test_the_full_grid_has_what_the_paper_names_where_a_recipe_has_it() -> None:
+    """Learning rate, weight decay, batch-norm epsilon, epoch to decay: section 4.1."""
+    architecture = ConvArchitecture((Convolution(3, 3, 4),))
+    paper, fast = image_recipe("paper"), image_recipe("fast")
+    points = grid_points("full", (paper, paper), architecture)
+    names = {"learning_rate", "weight_decay", "batch_norm_epsilon", "decay_epochs"}
+    assert all(set(point) == names for point in points)
+    assert len(points) == len({describe(point) for point in points}) == 3 * 3 * 2 * 3
+    first = apply(paper, points[0])
+    assert replace(first, decay_epochs=None) == paper and first.decay_epochs == (25.0, 37.5)
+    assert apply(paper, points[1]) != first
+    assert len(grid_points("full", (fast, paper), architecture)) == 3 * 3 * 2
+    own = replace(architecture, learning_rate=0.05)
+    assert all("learning_rate" not in p for p in grid_points("small", (fast, fast), own))
 
 
 def test_more_filters_are_in_every_convolution(run: Run) -> None:
