@@ -108,6 +108,7 @@ class _Finalising:
             folder=self.folder,
             source=self.source,
             settings=self.settings,
+            dataset=self.task.dataset.name,
             data=data,
             retrained=retrained,
             grid=grid,
@@ -126,7 +127,7 @@ class _Finalising:
         """The reading that will come; None, and why in ``_no_test``, if none will."""
         there = check_held_out_images(self.task.dataset, data.classes, self.source.data_dir)
         if not there or not self.settings.test:
-            there_is_none = f"{self.source.dataset} has no test part: only validation is reported"
+            there_is_none = f"{self.task.dataset.name} has no test part: only validation is reported"
             self._no_test = "not asked for (--no-test)" if there else there_is_none
             self.stages.say(f"no test: {self._no_test}")
             return None
@@ -199,7 +200,7 @@ class _Finalising:
         """As ``nas_env.load`` will give it, on the device of the training."""
         enlarged = recipe.crop_margin if recipe.crop == "upsample" else 0
         facts = {
-            "dataset": self.source.dataset,
+            "dataset": self.task.dataset.name,
             "recipe": asdict(recipe),
             "seed": trained.seed,
             "best_epoch": trained.curves.best_epoch,

@@ -13,7 +13,7 @@ def model_card(done: Finalised, figures: dict[str, Any]) -> str:
     images = figures["images"]
     filters = done.settings.more_filters
     widened = f", with {filters} more filters in every convolution" if filters else ""
-    return f"""# A network for {done.source.dataset}
+    return f"""# A network for {done.dataset}
 
 Says which of {len(done.data.classes)} classes a picture shows: {", ".join(done.data.classes)}.
 
@@ -38,7 +38,7 @@ print(network.predict("picture.png"))
 * Training: recipe `{done.recipe.name}`, {done.recipe.epochs} epochs, on {images["train"]:,}
   pictures; the weights are those of epoch {done.trained[0].curves.best_epoch}, the best by
   validation.
-* Data: `{done.source.dataset}`, {images["train"]:,} training and {images["validation"]:,}
+* Data: `{done.dataset}`, {images["train"]:,} training and {images["validation"]:,}
   validation pictures. No test picture was used for any choice.
 * Size: {done.cost.parameters:,} parameters, {done.cost.macs:,} multiply-accumulates a picture,
   {figures["file_bytes"] / 1e6:.2f} MB, {figures["milliseconds_per_picture"]} ms a picture on

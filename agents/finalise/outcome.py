@@ -44,6 +44,7 @@ class Finalised:
         folder: of the result.
         source: the run.
         settings: as given.
+        dataset: name of the data set.
         data: sizes and classes of the images, as the network saw them.
         retrained: the candidates, the winner first.
         grid: point and evaluation.
@@ -61,6 +62,7 @@ class Finalised:
     folder: Path
     source: Source
     settings: FinaliseSettings
+    dataset: str
     data: ImageData
     retrained: tuple[Retrained, ...]
     grid: tuple[tuple[dict[str, Any], Evaluation], ...]

@@ -45,7 +45,7 @@ def figures_of(done: Finalised) -> dict[str, Any]:
     """Everything that was measured, as JSON."""
     reading = done.reading
     return {
-        "dataset": done.source.dataset,
+        "dataset": done.dataset,
         "classes": list(done.data.classes),
         "images": {
             "train": len(done.data.train_labels),
@@ -107,7 +107,7 @@ def _report(done: Finalised, figures: dict[str, Any]) -> str:
     confusion = None if reading is None else draw_confusion(reading.confusion, done.data.classes)
     return render(
         "final.html.j2",
-        title=f"A network for {done.source.dataset}",
+        title=f"A network for {done.dataset}",
         refresh_s=0,
         subtitle=f"{done.source.what} · {done.winner.name} · recipe {done.recipe.name}, "
         f"{done.recipe.epochs} epochs",

@@ -48,7 +48,7 @@ class Source:
         candidates: different architectures, best first.
         identity: of the search: the test part is read once for it.
         what: in words.
-        dataset: name or path.
+        dataset: name, path, or what else ``dataset=`` takes.
         grid_recipe: what short trainings use.
         seed: of the search.
         data_dir: where its data are.
@@ -58,7 +58,7 @@ class Source:
     candidates: tuple[Candidate, ...]
     identity: str
     what: str
-    dataset: str
+    dataset: Any
     grid_recipe: Any
     seed: int
     data_dir: str | None
@@ -112,7 +112,7 @@ def _of_run(folder: Path, settings: FinaliseSettings, recipe: Any) -> Source:
         candidates=candidates,
         identity=_identity(config),
         what=f"{config.get('env')}, agent {config.get('agent')}, {len(episodes):,} children",
-        dataset=str(dataset),
+        dataset=dataset,
         grid_recipe=recipe,
         seed=int(config.get("seed", 0)) if settings.seed is None else settings.seed,
         data_dir=None if data_dir is None else str(data_dir),
