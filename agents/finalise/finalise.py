@@ -127,7 +127,8 @@ class _Finalising:
         """The reading that will come; None, and why in ``_no_test``, if none will."""
         there = check_held_out_images(self.task.dataset, data.classes, self.source.data_dir)
         if not there or not self.settings.test:
-            there_is_none = f"{self.task.dataset.name} has no test part: only validation is reported"
+            name = self.task.dataset.name
+            there_is_none = f"{name} has no test part: only validation is reported"
             self._no_test = "not asked for (--no-test)" if there else there_is_none
             self.stages.say(f"no test: {self._no_test}")
             return None
