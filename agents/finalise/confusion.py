@@ -8,7 +8,7 @@ from nas_env.rendering.shapes import INK, SOFT, Box, Item, Text, fitted, text_wi
 
 MOST = 40
 """Classes that are drawn; of more a page shows the worst confusions alone."""
-CELL, SIZE, NAME = 34.0, 11.0, 130.0
+CELL, SIZE, NAME = 38.0, 11.0, 130.0
 DARK = 5
 """From this level on, white letters."""
 
@@ -27,7 +27,7 @@ def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> P
     items = list(_cells(matrix, classes, left, top))
     side = len(classes) * CELL
     width = left + side + 70
-    items.append(Text(14, 16, "true class, downwards; said, to the right", SIZE, SOFT))
+    items.append(Text(14, 16, "rows: true class; columns: what the network says", SIZE, SOFT))
     return sheet(max(width, 300), top + side + 14, items, "Confusion matrix")
 
 
@@ -51,7 +51,7 @@ def _cells(
         yield Text(left + len(classes) * CELL + 6, y + CELL / 2 + 4, share, SIZE, SOFT)
     for column, name in enumerate(classes):
         x = left + column * CELL + (CELL - 1) / 2
-        shown = fitted(name, SIZE - 2, CELL * 1.15 if len(classes) > 1 else NAME)
+        shown = fitted(name, SIZE - 2, 2 * CELL - 6)
         # Every second name stands higher, so that neighbours do not touch.
         yield Text(x, top - 6 - 14 * (column % 2), shown, SIZE - 2, INK, "middle")
 
