@@ -18,6 +18,7 @@ SCRIPTS = {
     "predict": "predict.py",
     "export": "export.py",
     "compare-networks": "compare_networks.py",
+    "validate-run": "validate_run.py",
     "language-model": "train_language_model.py",
 }
 """Sub-command of ``nas-env`` -> the script that is the same."""

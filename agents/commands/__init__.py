@@ -19,6 +19,7 @@ COMMANDS = {  # name -> (script of a checkout, what it does)
     "export": ("export.py", "a finalised network as ONNX, torch.export, plain Python, JSON"),
     "compare": ("compare_agents.py", "agents against each other over paired seeds"),
     "compare-networks": ("compare_networks.py", "found networks and human designs by one recipe"),
+    "validate-run": ("validate_run.py", "children of a run trained again: does its record hold?"),
     "report": ("report.py", "the report of one run or several"),
     "summarise": ("summarise_runs.py", "the figures of runs, in a terminal"),
     "draw": ("draw.py", "pictures of architectures and searches"),

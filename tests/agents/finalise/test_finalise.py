@@ -35,6 +35,7 @@ from nas_env.evaluation.store import EvaluationStore
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
 from nas_env.space.published import NAS_CELL
 from nas_env.training.image_recipes import image_recipe
+from nas_env.training.image_training import ImageTraining
 from tests.agents.finalise.conftest import write_pictures
 from tests.web_page import problems_of
 
@@ -178,6 +179,23 @@ def test_an_interrupted_grid_trains_only_what_is_missing(
     jobs = [job for job in trained if job is not None]
     assert len(jobs) == 9
     assert len({job.recipe.digest() for job in jobs}) == 9  # type: ignore[attr-defined]
+
+
+def test_the_weights_of_the_best_epoch_are_kept_not_the_last(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[float, torch.Tensor]] = []
+    told = iter([0.4, 0.9, 0.9])
+
+    def accuracy(self: ImageTraining) -> float:
+        seen.append((next(told), self.child.state_dict()["classifier.weight"].clone()))
+        return seen[-1][0]
+
+    monkeypatch.setattr(ImageTraining, "accuracy", accuracy)
+    done = run(top=1, seeds=0, test=False)
+    assert done.trained[0].curves.best_epoch == 2
+    kept = torch.from_numpy(nas_env.load(done.folder).file.weights["classifier.weight"])
+    assert [torch.equal(kept, weights) for _, weights in seen] == [False, True, False]
 
 
 def test_done_once_a_second_call_trains_and_reads_nothing(
