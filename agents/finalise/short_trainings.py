@@ -10,6 +10,7 @@ from agents.finalise.progress import Stages
 from agents.finalise.settings import FinaliseSettings
 from agents.finalise.source import Source
 from agents.finalise.trainings import RecipeJob, RecipesTask, job_of, train_all
+from nas_env.errors import NothingFoundError
 from nas_env.evaluation.evaluation import Evaluation
 from nas_env.evaluation.evaluator import Executor
 from nas_env.evaluation.factory import make_executor
@@ -53,6 +54,12 @@ class ShortTrainings:
                 for seed in seeds
             ]
             found = self._train("candidates", jobs, executor)
+            if found and all(one.metric is None for one in found):
+                raise NothingFoundError(
+                    f"None of the {len(candidates)} best architectures could be trained again "
+                    f"({found[0].failure}: {found[0].message}). Mend that and run the same command "
+                    "again, or take the best of the search as it is (--seeds 0)."
+                )
             size = len(seeds)
             retrained = [
                 Retrained(one, tuple(found[size * n : size * (n + 1)]))

@@ -29,6 +29,7 @@ from nas_env.errors import (
     InvalidArchitectureError,
     InvalidDatasetError,
     NetworkFileError,
+    NothingFoundError,
     RunFolderError,
 )
 from nas_env.evaluation.store import EvaluationStore
@@ -253,6 +254,17 @@ def test_a_run_whose_children_all_failed_is_refused(place: Path, run: Run) -> No
         run()
 
 
+def test_candidates_that_cannot_be_trained_again_are_an_error_with_the_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: object, job: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(trainings.RecipesTask, "run", broken)
+    with pytest.raises(NothingFoundError, match=r"None of the 2 .*out_of_memory.*no room"):
+        run()
+
+
 def test_a_folder_that_is_no_run_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunFolderError, match="holds no run"):
@@ -294,6 +306,7 @@ def test_other_classes_in_the_test_part_are_refused_before_anything_is_trained(
     write_pictures(tmp_path / "odd", {"train": 24}, ("dark", "light"))
     write_pictures(tmp_path / "odd", {"test": 3}, ("dark", "lihgt"))
     monkeypatch.setattr(trainings.RecipesTask, "run", None)
+    monkeypatch.setattr(ImageTraining, "run_epoch", None)
     with pytest.raises(InvalidDatasetError, match=r"missing: light; unknown: lihgt"):
         run(dataset=str(tmp_path / "odd"))
 
