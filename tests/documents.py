@@ -19,6 +19,7 @@ SCRIPTS = {
     "export": "export.py",
     "compare-networks": "compare_networks.py",
     "validate-run": "validate_run.py",
+    "perturb": "perturb.py",
     "language-model": "train_language_model.py",
 }
 """Sub-command of ``nas-env`` -> the script that is the same."""

@@ -20,6 +20,7 @@ COMMANDS = {  # name -> (script of a checkout, what it does)
     "compare": ("compare_agents.py", "agents against each other over paired seeds"),
     "compare-networks": ("compare_networks.py", "found networks and human designs by one recipe"),
     "validate-run": ("validate_run.py", "children of a run trained again: does its record hold?"),
+    "perturb": ("perturb.py", "is a network a local optimum? it and its neighbours by one recipe"),
     "report": ("report.py", "the report of one run or several"),
     "summarise": ("summarise_runs.py", "the figures of runs, in a terminal"),
     "draw": ("draw.py", "pictures of architectures and searches"),
