@@ -15,6 +15,7 @@ import nas_env
 from agents.registry import unknown
 from agents.search.play import AnyEnv
 from nas_env.envs.lazy_evaluator import LazyEvaluator
+from nas_env.envs.settings import ChildSettings
 from nas_env.errors import ConfigurationError
 from nas_env.evaluation.evaluator import TellsOfChildren
 from nas_env.evaluation.named_reward import NamedReward, reward_json
@@ -140,6 +141,21 @@ def describe_environment(env: AnyEnv) -> dict[str, Any]:
         "environment": {k: plain(v) for k, v in arguments.items() if k not in RESOURCES},
         "resources": {k: plain(v) for k, v in arguments.items() if k in RESOURCES},
     }
+
+
+def pinned_numerics(env: AnyEnv) -> dict[str, Any]:
+    """The arithmetic that children of an environment of ours are trained in, chosen for its device.
+
+    Returns:
+        ``{"numerics": ...}``, or nothing where a user's function measures children.
+    """
+    settings = getattr(env.unwrapped, "settings", None)
+    if not isinstance(settings, ChildSettings) or settings.family == "other":
+        return {}
+    if settings.evaluator is not None and not isinstance(settings.evaluator, str):
+        return {}
+    recipe = getattr(settings.make_task(), "recipe", None)
+    return {"numerics": recipe.numerics} if hasattr(recipe, "numerics") else {}
 
 
 def own_positions(env: AnyEnv, layout: Layout | None) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from agents.search.environment import (
     describe_environment,
     open_evaluator,
     own_positions,
+    pinned_numerics,
 )
 from agents.search.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.search.progress import Tally, make_display
@@ -128,6 +129,8 @@ class Search:
             **_search_config(settings),
         }
         self.folder = None if run_dir is None else RunFolder(run_dir)
+        if self.folder is not None:
+            self.config |= pinned_numerics(env)
         for observer in run_folder_observers() if self.folder else ():
             self.observers.add(observer)
         if settings.resume and self.folder is None:
@@ -198,6 +201,8 @@ class Search:
             self.folder.create(self.config)
             self.begun = True
             return
+        if "numerics" not in self.folder.read_config(resume=True):  # of an earlier version
+            self.config.pop("numerics", None)
         checkpoint, self.episodes = self.folder.resume(self.config)
         if checkpoint is not None:
             restore(self.agent, checkpoint.agent, self.player.problem, checkpoint.children)

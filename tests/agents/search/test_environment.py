@@ -11,8 +11,15 @@ import pytest
 
 import agents
 import nas_env
-from agents.search.environment import describe_environment, find_spec, open_environment, our_ids
-from nas_env.errors import ConfigurationError
+from agents.search.environment import (
+    describe_environment,
+    find_spec,
+    open_environment,
+    our_ids,
+    pinned_numerics,
+)
+from nas_env.errors import ConfigurationError, RunFolderError
+from nas_env.training import image_recipes
 
 
 def test_an_id_becomes_our_vector_environment_with_its_store_beside_the_run(
@@ -87,3 +94,27 @@ def test_public_names_are_there() -> None:
     with pytest.raises(AttributeError, match="run_search"):
         agents.no_such_name  # noqa: B018
     assert Path(str(agents.__file__)).parent == Path(nas_env.__file__).parents[1] / "agents"
+
+
+def test_an_environment_made_by_the_user_is_not_resumed_in_another_arithmetic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {"name": "quick", "train_images": 64, "valid_images": 50}
+
+    def search(children: int, resume: bool) -> None:
+        env = gym.make("NAS-Digits-v0", recipe=tiny, num_layers=1)
+        agents.run_search(env, "random", children, 1, run_dir=tmp_path / "run", resume=resume)
+
+    monkeypatch.setattr(image_recipes, "choose_numerics", lambda device: "float32")
+    search(1, False)
+    search(2, True)
+    monkeypatch.setattr(image_recipes, "choose_numerics", lambda device: "bfloat16-channels_last")
+    with pytest.raises(RunFolderError, match="numerics: 'float32' in the run, 'bfloat16-channels"):
+        search(3, True)
+
+
+def test_only_children_that_we_train_have_an_arithmetic() -> None:
+    own = gym.make("NAS-Digits-v0", evaluator=lambda architecture, seed: 0.5)
+    assert pinned_numerics(own) == pinned_numerics(gym.make("NAS-Digits-Table-v0")) == {}
+    plain = gym.make("NAS-PyDocs-v0", recipe={"name": "quick", "numerics": "float32"})
+    assert pinned_numerics(plain) == {"numerics": "float32"}
