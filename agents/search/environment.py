@@ -154,8 +154,8 @@ def pinned_numerics(env: AnyEnv) -> dict[str, Any]:
         return {}
     if settings.evaluator is not None and not isinstance(settings.evaluator, str):
         return {}
-    recipe = getattr(settings.make_task(), "recipe", None)
-    return {"numerics": recipe.numerics} if hasattr(recipe, "numerics") else {}
+    numerics = getattr(getattr(settings.make_task(), "recipe", None), "numerics", None)
+    return {"numerics": numerics} if isinstance(numerics, str) else {}
 
 
 def own_positions(env: AnyEnv, layout: Layout | None) -> dict[str, Any]:
