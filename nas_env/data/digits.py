@@ -56,6 +56,7 @@ DATASET = ImageDataset(
             "train_images": 800,
             "valid_images": None,
             "resolution": None,
+            "width": 1.0,
             "crop": "pad",
             **_UNMIRRORED,
         },

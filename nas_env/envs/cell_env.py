@@ -126,7 +126,7 @@ class CellEnv(TaskEnv):
     Nothing is loaded before the first child is trained: constructing is cheap, pickling works.
 
     ## Version History
-    * v0: first version.
+    * v0: first version. Before its release: children's seeds do not derive from the arithmetic.
 
     ## References
     Zoph, B. and Le, Q. V. (2017). Neural Architecture Search with Reinforcement Learning. ICLR.

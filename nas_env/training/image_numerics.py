@@ -1,8 +1,9 @@
 """Which arithmetic trains fastest here: measured once per machine, then remembered.
 
 bfloat16 is 1.6-3 times faster than float32 on a CPU with bf16 units and slower on one without, so
-the choice is timed. It changes the metric in the last digits, so it is written to the cache folder
-(a resumed run computes bit for bit the same) and is part of the recipe's digest.
+the choice is timed. It changes a metric about as much as another seed does, because training
+amplifies rounding (docs/results/recipes.md). So it is part of the recipe's digest, and a run keeps
+the one that it was started with; a child's seed does not derive from it.
 """
 
 import contextlib

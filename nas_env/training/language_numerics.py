@@ -1,8 +1,8 @@
 """Which arithmetic trains a language model fastest here: measured once per machine, remembered.
 
 bfloat16 applies to the matrix products of layers and softmax; states, sums and validation stay in
-float32. As for images the choice changes the last digits of a metric, so it is kept in the cache
-folder and is part of the recipe's digest.
+float32. As for images the choice changes a metric, so it is part of the recipe's digest, and a run
+keeps the one that it was started with.
 """
 
 import contextlib

@@ -135,4 +135,4 @@ def evidence_text(env_id: str) -> tuple[list[str], str]:
         return [f"**`quick` has no evidence here:** {UNKNOWN}. {NEXT}", ""], ""
     section = f"\n## How Recipes Rank\n{ranking_table(env_id)}"
     clear = found.ranks and found.beats_size
-    return [f"{found.words()} (below). " + ("" if clear else NEXT), ""], section
+    return [f"{found.words()} (below).{'' if clear else f' {NEXT}'}", ""], section
