@@ -100,9 +100,7 @@ class LongTraining:
             CheckpointError: the checkpoint is damaged, or of another training.
             ChildFailure: it cannot be trained.
         """
-        with image_training(
-            self.child, self.data, self.recipe, self.seed, time.monotonic()
-        ) as training:
+        with image_training(self.child, self.data, self.recipe, self.seed) as training:
             curves, best = self._resume(training)
             tell(curves)
             while training.epoch < self.recipe.epochs:

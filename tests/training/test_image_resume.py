@@ -1,6 +1,5 @@
 """A training of an image child stopped between two epochs and gone on with in another object."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -48,14 +47,14 @@ def test_a_training_goes_on_bit_for_bit_from_the_arrays_of_its_state(
     done: int, numerics: str, digits: ImageData
 ) -> None:
     recipe, child = replace(RECIPE, numerics=numerics), image_child(CHILD, digits)
-    with image_training(child, digits, recipe, 7, time.monotonic()) as whole:
+    with image_training(child, digits, recipe, 7) as whole:
         expected = epochs(whole, 3)
         expected_state = whole.state()
-    with image_training(child, digits, recipe, 7, time.monotonic()) as first:
+    with image_training(child, digits, recipe, 7) as first:
         before = epochs(first, done)
         state = first.state()
     torch.manual_seed(123)
-    with image_training(child, digits, recipe, 99, time.monotonic()) as second:
+    with image_training(child, digits, recipe, 99) as second:
         second.load_state(state)
         assert second.epoch == done
         assert before + epochs(second, 3 - done) == expected
@@ -65,15 +64,15 @@ def test_a_training_goes_on_bit_for_bit_from_the_arrays_of_its_state(
 
 
 def test_a_training_epoch_by_epoch_measures_what_a_search_measures(digits: ImageData) -> None:
-    with image_training(image_child(CHILD, digits), digits, RECIPE, 7, time.monotonic()) as one:
+    with image_training(image_child(CHILD, digits), digits, RECIPE, 7) as one:
         curve = epochs(one, 3)[1::2]
     assert tuple(curve) == train_image_child(CHILD, digits, RECIPE, 7, "cpu").curve
 
 
 def test_the_state_of_another_network_is_refused(digits: ImageData) -> None:
     other = ConvArchitecture((Convolution(3, 3, 9),))
-    with image_training(image_child(other, digits), digits, RECIPE, 7, time.monotonic()) as one:
+    with image_training(image_child(other, digits), digits, RECIPE, 7) as one:
         state = one.state()
-    with image_training(image_child(CHILD, digits), digits, RECIPE, 7, time.monotonic()) as two:
+    with image_training(image_child(CHILD, digits), digits, RECIPE, 7) as two:
         with pytest.raises(CheckpointError, match="not that of this training"):
             two.load_state(state)
