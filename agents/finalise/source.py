@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.finalise.settings import FinaliseSettings
+from agents.records.direction import direction_of
 from agents.records.episode import Episode
 from agents.records.run_folder import RunFolder
 from nas_env.errors import ConfigurationError, InvalidArchitectureError, RunFolderError
@@ -127,27 +128,35 @@ def _identity(config: dict[str, Any]) -> str:
 
 
 def _different(folder: Path, episodes: list[Episode]) -> tuple[Candidate, ...]:
-    """Each architecture once, the best by its mean metric first; of equals the earliest."""
+    """Each architecture once, the best by its mean metric first; of equals the earliest.
+
+    By its mean reward where the rewards of the search do not follow the metric.
+    """
     metrics: dict[str, list[float]] = {}
+    rewards: dict[str, list[float]] = {}
     first: dict[str, int] = {}
     for episode in episodes:
         if episode.state == "complete" and episode.metric is not None and episode.architecture:
             metrics.setdefault(episode.architecture, []).append(episode.metric)
+            rewards.setdefault(episode.architecture, []).append(episode.reward)
             first.setdefault(episode.architecture, episode.number)
     if not metrics:
         raise RunFolderError(
             f"{folder} has no child that was trained: {len(episodes)} children, all failed or "
             "none finished. Continue the search (nas-env train --resume), or name another run."
         )
-    found = [
-        Candidate(
+    found = {
+        text: Candidate(
             _convolutional(architecture_from_json(json.loads(text)), str(folder)),
             first[text],
             sum(values) / len(values),
         )
         for text, values in metrics.items()
-    ]
-    return tuple(sorted(found, key=lambda one: (-(one.metric or 0.0), one.child)))
+    }
+    measured, paid = ([e.metric for e in episodes], [e.reward for e in episodes])
+    ranks = metrics if direction_of("accuracy", measured, paid) else rewards
+    worth = {text: sum(values) / len(values) for text, values in ranks.items()}
+    return tuple(found[text] for text in sorted(found, key=lambda t: (-worth[t], found[t].child)))
 
 
 def _convolutional(architecture: object, place: str) -> ConvArchitecture:

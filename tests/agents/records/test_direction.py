@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,13 @@ def test_the_best_so_far_falls_and_no_failure_is_the_best(
     np.testing.assert_array_equal(best, expected)
     different = {e.architecture: e.metric for e in record.episodes if e.metric is not None}
     assert trace.top_mean(3, [80])[0] == np.mean(sorted(different.values())[:3])
-    for chart in run_curves(record):
+    late = _episodes([5.0, 4.0, 6.0], [-5.0, -4.0, -6.0])
+    failed = [replace(one, metric=None, reward=0.0, state="failed") for one in late]
+    numbered = [replace(one, number=n) for n, one in enumerate([*failed, *late], 1)]
+    for chart in run_curves(replace(record, episodes=tuple(numbered))):
         assert "best so far" in [name for _, name in chart.keys]
+        (line,) = re.findall(r"<path d='M([^']*)'[^>]*stroke-dasharray", chart.svg)
+        assert len(line.split("L")) == 3  # from the first child that did not fail
     table = block_table(group_runs([record]), 80)
     assert table.splitlines()[-1].endswith(f"| {best[-1]:.4f} |")
 
