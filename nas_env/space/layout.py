@@ -208,12 +208,9 @@ class SearchSpace(ABC, Generic[ArchitectureT]):
 
     def _plainly_valid(self, tokens: Sequence[int]) -> bool:
         """Whether a few comparisons can tell that all is well: the case of every episode."""
-        if type(self).masks is not SearchSpace.masks:
-            return False
-        sizes = self._sizes
-        return all(
+        return self.has_static_masks and all(
             type(token) is int and 0 <= token < size
-            for token, size in zip(tokens, sizes, strict=False)
+            for token, size in zip(tokens, self._sizes, strict=False)
         )
 
     @cached_property

@@ -53,6 +53,9 @@ def test_the_mask_is_given_three_ways_each_a_fresh_copy() -> None:
     assert env.action_masks().tolist() == [True, True, False, False]
     with pytest.raises(InvalidTokenError):
         env.step(2)
+    env.reset()
+    obs, _, _, _, info = env.step(0)  # what was written over is not the next episode's
+    assert obs["action_mask"].tolist() == info["action_mask"].tolist() == [1, 1, 0, 0]
 
 
 def test_the_mask_that_ends_an_episode_is_that_of_the_next_one() -> None:

@@ -263,3 +263,15 @@ def test_a_table_without_held_out_figures_is_compared_all_the_same(
     assert "regret, best by reward" in capsys.readouterr().out
     assert main([*flags(str(path), tmp_path, children=16, seeds=2), "--test"]) == 2
     assert "has no held-out figures" in capsys.readouterr().err
+
+
+def test_agents_are_compared_by_the_reward_that_was_asked_for(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = {"children": 16, "seeds": 1, "agents": ("random",)}
+    assert main(flags(table, tmp_path, **small, reward="accuracy")) == 0
+    (path,) = (tmp_path / "out" / "traces").iterdir()
+    with np.load(path) as trace:
+        assert trace["rewards"].tolist() == trace["metrics"].tolist()
+    assert main(flags(table, tmp_path, **small, reward="accuracy_cubed")) == 2
+    assert "is of another comparison" in capsys.readouterr().err
