@@ -53,6 +53,8 @@ def flags(table: str, tmp_path: Path, **changes: Any) -> list[str]:
         "run_dir": tmp_path / "out",
         **changes,
     }
+    if "arguments" in changes:
+        del given["table"]
     words: list[str] = []
     for name, value in given.items():
         words += [f"--{name.replace('_', '-')}"]
