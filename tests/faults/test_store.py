@@ -189,7 +189,7 @@ def test_a_row_of_any_content_is_refused_or_serves_what_was_written(
             if honest or "other" not in str(error):
                 pytest.fail(f"case {seed}: {error}")
             assert all(_plausible(row.evaluation) for row in EvaluationStore(path).rows())
-            counts["another's result"] += 1
+            counts[f"a forger's: {str(error).splitlines()[0]}"] += 1
         except Exception as error:
             pytest.fail(f"case {seed}: {type(error).__name__}: {error}")
         path.unlink()
