@@ -11,7 +11,7 @@ import pytest
 from nas_env import ArchitectureEnv, ChoiceSpace
 
 
-@pytest.mark.parametrize("env_id", ["NAS-CIFAR10-Pooling-v0", "NAS-PyDocs-v0", None])
+@pytest.mark.parametrize("env_id", ["NAS-CIFAR10-v0", "NAS-PyDocs-v0", None])
 def test_record_video_films_an_episode(env_id: str | None, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # moviepy's own
