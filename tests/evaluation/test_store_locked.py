@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +85,37 @@ def test_a_child_kept_by_a_search_that_was_killed_is_put_in_by_the_next(
     with EvaluationStore(store.path) as another:
         assert another.get(key(1)) == replace(FULL, seed=1, cached=True)
     assert not pending(store)
+
+
+class WithoutCommit(sqlite3.Connection):
+    """As on a disk that takes all of a transaction but its end."""
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        if statement == "COMMIT":
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(statement, *parameters)
+
+
+def test_a_kept_child_stays_beside_the_store_until_it_is_committed(
+    store: EvaluationStore, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.timeout_s = 0.1
+    store.put(key(1), FULL)
+    locked.execute("ROLLBACK")
+    connect = partial(sqlite3.connect, factory=WithoutCommit)
+    monkeypatch.setattr("nas_env.evaluation.store.sqlite3.connect", connect)
+    with pytest.raises(StoreError, match=r"disk I/O error"):
+        EvaluationStore(store.path).check()
+    monkeypatch.undo()
+    assert len(pending(store)) == 1
+    assert EvaluationStore(store.path).get(key(1)) is not None
+
+
+def test_a_store_deleted_during_a_write_is_noticed_by_that_write(store: EvaluationStore) -> None:
+    """What was committed into a file that nobody will find again is not safe."""
+    store.put(key(0), FULL)
+    with pytest.raises(StoreError, match=r"was deleted while this process used the store"):
+        store._write(lambda connection: store.path.unlink())
 
 
 def test_ctrl_c_while_a_store_is_locked_keeps_the_child(
