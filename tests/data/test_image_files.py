@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import socket
 import struct
 import zlib
 from pathlib import Path
@@ -23,6 +22,7 @@ from nas_env.data.image_files import (
 )
 from nas_env.data.images import image_digest, load_images
 from nas_env.errors import InvalidDatasetError
+from tests.faults.hostile import special
 
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
 %%BoundingBox: 0 0 8 8
@@ -197,22 +197,6 @@ def test_a_decompression_bomb_is_one_message(folder: Path, side: int) -> None:
     (folder / "train" / "cat" / "0.png").write_bytes(bomb + chunk(b"IEND", b""))
     with pytest.raises(InvalidDatasetError, match=r"0\.png has too many pixels.*at most"):
         load_images(str(folder))
-
-
-def special(kind: str, path: Path) -> None:
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "socket":
-        here = os.getcwd()
-        os.chdir(path.parent)  # the address of a socket is short
-        with socket.socket(socket.AF_UNIX) as made:
-            made.bind(path.name)
-        os.chdir(here)
-    elif kind == "folder":
-        path.mkdir()
-    else:
-        targets = {"loop": path, "nowhere": path.parent / "no", "device": Path("/dev/zero")}
-        path.symlink_to(targets[kind])
 
 
 @pytest.mark.parametrize(

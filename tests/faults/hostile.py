@@ -58,6 +58,12 @@ def put_special(path: Path, rng: random.Random) -> str:
     """Something in the place of a file that is no file, or is endless."""
     path.unlink(missing_ok=True)
     kind = rng.choice(("pipe", "socket", "device", "loop", "nowhere", "folder", "endless"))
+    special(kind, path)
+    return f"{path.name}: {kind}"
+
+
+def special(kind: str, path: Path) -> None:
+    """Make what is no file, or is endless, where nothing is yet."""
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "socket":
@@ -74,4 +80,3 @@ def put_special(path: Path, rng: random.Random) -> str:
     else:
         targets = {"device": "/dev/zero", "loop": path.name, "nowhere": "not-there"}
         path.symlink_to(targets[kind])
-    return f"{path.name}: {kind}"
