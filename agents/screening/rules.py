@@ -1,10 +1,11 @@
-"""Which tokens are valid where: learned from the masks that were seen.
+"""Which tokens are valid where: as the environment publishes, or learned from masks that were seen.
 
 An agent plans whole architectures before it plays them, but an environment shows a mask only when
-the position is reached. Most masks depend on the position alone. Where one does not (the pool size
-of a layer, which only pooling layers have), the nearest earlier position is looked for whose token
-has explained every mask so far. A rule that is wrong costs a candidate, never an episode: whatever
-was planned is played within the masks that the environment shows.
+the position is reached. One that publishes its search space is asked. Of others most masks depend
+on the position alone. Where one does not (the pool size of a layer, which only pooling layers
+have), the nearest earlier position is looked for whose token has explained every mask so far. A
+rule that is wrong costs a candidate, never an episode: whatever was planned is played within the
+masks that the environment shows.
 """
 
 from typing import Any
@@ -89,6 +90,8 @@ class MaskRules:
 
     def masks(self, tokens: NDArray[np.int64], position: int) -> NDArray[np.bool_]:
         """(batch, actions) what should be valid after (batch, positions) tokens."""
+        if self.problem.masks is not None:
+            return self.problem.masks(tokens, np.full(len(tokens), position))
         rows, only = len(tokens), int(self.only[position])
         if only >= 0:
             return np.repeat(self.seen[only][None], rows, axis=0)

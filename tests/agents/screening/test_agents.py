@@ -171,7 +171,7 @@ def test_the_process_learns_the_best_half_and_the_latest(game: Any, layout: Any)
 def test_the_process_is_what_finds_good_children_soon(game: Any, layout: Any) -> None:
     """A sum over positions: after 40 children those picked are far above the middle."""
     maker = game(layout(3), lambda tokens: float(tokens.sum()))
-    agent = agent_of("gp", maker, elite_candidates=1, breeding_elites=1)
+    agent = agent_of("gp", maker, elite_candidates=1, breeding_elites=1, random_candidates=200)
     for _ in range(5):
         first = maker.play(agent, 8)
         agent.learn(first)

@@ -46,6 +46,11 @@ def test_a_mask_that_depends_on_the_position_alone_is_known_after_one_episode() 
     assert not rules.deciding().any()
 
 
+def test_an_environment_that_publishes_its_space_is_asked() -> None:
+    problem = Problem(len(SPACE.layout), SPACE.max_options, SPACE.layout, SPACE.masks)
+    assert wrong(MaskRules(problem)) == 0, "before anything was seen"
+
+
 def test_rules_are_those_of_the_checkpoint() -> None:
     rules = learned(40)
     restored = MaskRules(rules.problem)
