@@ -119,8 +119,9 @@ class KeptImages:
     """
 
     def __init__(self, raw: RawImages) -> None:
-        self._raw = raw
-        self._digest = content_digest(raw)
+        # A copy: what the user does with the arrays later must not change what children see.
+        self._raw = RawImages(raw.images.copy(), raw.labels.copy(), raw.classes)
+        self._digest = content_digest(self._raw)
 
     def __call__(self, data_dir: Path) -> RawImages:
         """The images; the folder of data is not looked at."""

@@ -20,6 +20,7 @@ import nas_env
 from nas_env.data.datasets import ImageDataset, dataset_of
 from nas_env.data.held_out_images import load_held_out_images
 from nas_env.data.images import image_digest, load_images
+from nas_env.data.raw_images import content_digest
 from nas_env.errors import (
     ConfigurationError,
     DatasetNotFoundError,
@@ -268,6 +269,23 @@ def test_workers_get_the_images_once_as_a_file(tmp_path: Path) -> None:
 
 def squares_like() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return np.zeros((8, 3, 32, 32), np.uint8), np.arange(8) % 4
+
+
+def test_what_the_user_does_with_the_arrays_later_changes_nothing(tmp_path: Path) -> None:
+    images, labels = squares()
+    images, classes = images[:, None], ("dark", "bright")
+    before = image_digest((images, labels))
+    for given in ((images, labels), nas_env.RawImages(images, labels, classes)):
+        row = dataset_of(ImageDataset, given)
+        kept = row.train(tmp_path).images.copy(), row.train(tmp_path).labels.copy()
+        images ^= 255
+        labels[:] = 1 - labels
+        assert np.array_equal(row.train(tmp_path).images, kept[0])
+        assert np.array_equal(row.train(tmp_path).labels, kept[1])
+        assert image_digest(row) == content_digest(
+            nas_env.RawImages(*kept, row.train(tmp_path).classes)
+        )
+    assert image_digest((images, labels)) == before  # turned twice
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(
