@@ -125,7 +125,10 @@ _registered: dict[str, Dataset] = {}
 def register_dataset(row: Dataset) -> None:
     """Make a data set known by its name: to ``gym.make``, ``nas_env.evaluate`` and every search.
 
-    It goes to worker processes by itself. A process that makes environments of its own (a script
+    ``valid=`` reads a validation part, where the data have one of their own; without it
+    ``validation_share`` of ``train`` is set aside. ``held_out=`` reads the images of a final test.
+
+    The row goes to worker processes by itself. A process that makes environments of its own (a script
     started again, ``AsyncVectorEnv`` with spawned processes) registers it as well::
 
         import numpy as np

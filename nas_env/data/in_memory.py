@@ -70,10 +70,11 @@ def memory_row(
         classes: class names in label order.
         size: bring all images to this height and width.
     """
-    if classes is not None and not (
-        isinstance(classes, list | tuple) and all(isinstance(name, str) for name in classes)
-    ):
-        raise InvalidDatasetError(f"classes must be a list of texts, got {shown(classes)}.")
+    texts = isinstance(classes, list | tuple) and all(isinstance(name, str) for name in classes)
+    if classes is not None and (not texts or len(set(classes)) < len(classes)):
+        raise InvalidDatasetError(
+            f"classes must be a list of different texts, got {shown(classes)}."
+        )
     parts = {"train": raw_images(train, classes, size)}
     for name, given in (("valid", valid), ("test", test)):
         if given is not None:

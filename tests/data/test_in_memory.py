@@ -181,7 +181,8 @@ REFUSED: list[tuple[Any, str]] = [
     (DataLoader(TensorDataset(torch.zeros(4, 8, 8), torch.arange(4))), "not a loader"),
     ({"train": squares(), "vaild": squares()}, "no 'vaild'. Did you mean 'valid'?"),
     ({"valid": squares()}, "needs 'train' or 'folder'"),
-    ({"train": squares(), "classes": "ab"}, "classes must be a list of texts"),
+    ({"train": squares(), "classes": "ab"}, "classes must be a list of different texts"),
+    ({"train": squares(), "classes": ["a", "a"]}, "classes must be a list of different texts"),
     ({"train": squares(), "classes": ["a"]}, r"labels 1 are none of the 1 classes"),
 ]
 
