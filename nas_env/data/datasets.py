@@ -128,8 +128,8 @@ def register_dataset(row: Dataset) -> None:
     ``valid=`` reads a validation part, where the data have one of their own; without it
     ``validation_share`` of ``train`` is set aside. ``held_out=`` reads the images of a final test.
 
-    The row goes to worker processes by itself. A process that makes environments of its own (a script
-    started again, ``AsyncVectorEnv`` with spawned processes) registers it as well::
+    The row goes to worker processes by itself. A process that makes environments of its own (a
+    script started again, ``AsyncVectorEnv`` with spawned processes) registers it as well::
 
         import numpy as np
         import nas_env
