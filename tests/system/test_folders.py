@@ -57,3 +57,14 @@ def test_a_relative_path_where_the_current_folder_is_gone_is_one_message(
 def test_a_path_that_cannot_be_is_one_message(path: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         user_path(path)
+
+
+def test_no_other_file_makes_a_meaning_of_its_own_for_a_tilde() -> None:
+    root = Path(__file__).parents[2]
+    using = {
+        str(path.relative_to(root))
+        for top in ("nas_env", "agents", "baselines", "scripts")
+        for path in (root / top).rglob("*.py")
+        if "expanduser" in path.read_text(encoding="utf-8")
+    }
+    assert using == {"nas_env/system/folders.py"}
