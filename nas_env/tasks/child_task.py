@@ -42,8 +42,8 @@ class Data(Protocol):
         """The same on ``device``."""
 
 
-WORKER_MB = 500.0
-"""Of a worker before its first child: Python, torch and its data. Measured: 350 to 600 MiB."""
+WORKER_MB = 700.0
+"""Of a worker: Python, torch, its data, what libraries set up. Measured: 670 to 720 MiB."""
 CONTEXT_MB = 600.0
 """Of a GPU for each process that uses it, before its first child. From reading, not measured."""
 
