@@ -38,6 +38,11 @@ class ArchitectureVecEnv(VecEnv):
     with several seeds); the depth given to ``set_options`` stays until the next ``reset``, not for
     one episode only; and an attribute is the same one for all.
 
+    SB3 does not know of episodes without a reward (``info["reward_missing"]``): it learns from the
+    number that stands there, that of a failed child. Give the environment ``failure_reward``, no
+    higher than any reward. Where ``agents.run_search`` plays an agent of ``baselines``, episodes for
+    which the machine is to blame are left out.
+
     Args:
         env: a vector environment with autoreset mode ``SAME_STEP``, as SB3 needs it.
         invalid_tokens: ``"error"``: a masked-out token raises ``InvalidTokenError``, as everywhere;

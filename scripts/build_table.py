@@ -125,7 +125,8 @@ class TableBuild:
             for first in range(0, len(todo), BLOCK):
                 block = todo[first : first + BLOCK]
                 for index, evaluation in executor.run(block):
-                    self.store.put(self._key(block[index]), evaluation)
+                    if not evaluation.missing:  # else the next run trains it
+                        self.store.put(self._key(block[index]), evaluation)
                 self._report(first + len(block), len(todo))
         finally:
             executor.close()

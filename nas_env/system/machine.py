@@ -8,7 +8,6 @@ from pathlib import Path
 import psutil
 
 MEMORY_SHARE = 0.8  # of the machine, for all workers together; the rest is the parent's and others'
-LEAST_WORKER_MEMORY_MB = 1024.0  # torch alone takes about half of it
 
 
 def available_cores() -> int:
@@ -19,11 +18,6 @@ def available_cores() -> int:
     logical = os.cpu_count() or 1
     limits = [psutil.cpu_count(logical=False) or logical, _affinity() or logical, _cpu_quota()]
     return max(1, min(int(limit) for limit in limits if limit))
-
-
-def worker_memory_limit_mb(workers: int) -> float:
-    """A safe share of the machine's memory for each of ``workers`` processes, in MiB."""
-    return max(LEAST_WORKER_MEMORY_MB, MEMORY_SHARE * machine_memory_mb() / workers)
 
 
 def machine_memory_mb() -> float:

@@ -12,7 +12,7 @@ from agents.registry import make_agent
 from agents.search.play import Order, Played, make_player, to_batch
 from baselines.sb3 import observation_space
 from baselines.table import AGENTS
-from nas_env.errors import ConfigurationError
+from nas_env.errors import ConfigurationError, WorkerLost
 from nas_env.space.conv import ConvSpace
 
 SPACE = nas_env.ChoiceSpace(
@@ -49,6 +49,24 @@ def test_a_rollout_is_the_episodes_of_an_update_undiscounted(name: str) -> None:
     returns, values = buffer.returns.reshape(-1), buffer.values.reshape(-1)
     np.testing.assert_allclose(returns, rewards, rtol=1e-5)
     np.testing.assert_allclose(buffer.advantages.reshape(-1), rewards - values, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_an_episode_without_a_reward_is_left_out_of_the_rollout(name: str) -> None:
+    def measure(architecture: Any, seed: int) -> float:
+        if architecture["width"] in (8, 32):
+            raise WorkerLost("its machine went away")
+        return worth(architecture, seed)
+
+    player = make_player(nas_env.ArchitectureEnv(SPACE, measure))
+    agent = make_agent(name, player.problem, 0, {})
+    played = player.play(agent, Order(CHILDREN, 0, 0))
+    kept = [episode.reward for episode in played if episode.learnable]
+    assert 0 < len(kept) < CHILDREN
+    agent.learn(to_batch(played))
+    buffer = agent.model.rollout_buffer
+    returns = buffer.returns.reshape(-1)
+    np.testing.assert_allclose(returns, np.repeat(kept, LENGTH), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ppo", "maskable_ppo", "recurrent_ppo"])

@@ -6,6 +6,7 @@ Memory is imitated: a child looks for others at work and says that there is none
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,30 @@ def test_a_child_too_large_for_the_machine_is_so_with_any_number_of_workers(
     results = run(make_pool(function, workers, limits), 600, 20, 21, 22)
     assert [results[units].state for units in (20, 21, 22)] == ["complete"] * 3
     assert (results[600].failure, results[600].missing) == ("out_of_memory", False)
+
+
+def test_children_that_outgrow_the_machine_together_end_as_they_would_alone(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    """The machine is made small: any two of them are too much for it."""
+
+    def function(architecture: Any, seed: int) -> float:
+        with (tmp_path / f"runs-{seed}").open("a") as file:
+            file.write("x")
+        if seed < 3:  # until another is seen beside it, or it is alone after that
+            deadline = time.monotonic() + 60
+            while (tmp_path / f"runs-{3 - seed}").exists() is False or (
+                len((tmp_path / "runs-1").read_text() + (tmp_path / "runs-2").read_text()) < 3
+                and time.monotonic() < deadline
+            ):
+                time.sleep(0.01)
+        return float(seed)
+
+    pool = make_pool(function, workers=2)
+    pool._machine_mb = 1.0
+    results = run(pool, 1, 2)
+    assert [results[unit].metric for unit in (1, 2)] == [1.0, 2.0]
+    assert sorted(len((tmp_path / f"runs-{unit}").read_text()) for unit in (1, 2)) == [1, 2]
 
 
 def test_the_machines_memory_is_not_shared_out(make_pool: MakePool) -> None:
