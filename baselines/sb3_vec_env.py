@@ -40,8 +40,8 @@ class ArchitectureVecEnv(VecEnv):
 
     SB3 does not know of episodes without a reward (``info["reward_missing"]``): it learns from the
     number that stands there, that of a failed child. Give the environment ``failure_reward``, no
-    higher than any reward. Where ``agents.run_search`` plays an agent of ``baselines``, episodes for
-    which the machine is to blame are left out.
+    higher than any reward. Where ``agents.run_search`` plays an agent of ``baselines``, episodes
+    for which the machine is to blame are left out.
 
     Args:
         env: a vector environment with autoreset mode ``SAME_STEP``, as SB3 needs it.

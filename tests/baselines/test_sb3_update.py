@@ -59,7 +59,7 @@ def test_an_episode_without_a_reward_is_left_out_of_the_rollout(name: str) -> No
         return worth(architecture, seed)
 
     player = make_player(nas_env.ArchitectureEnv(SPACE, measure))
-    agent = make_agent(name, player.problem, 0, {})
+    agent: Any = make_agent(name, player.problem, 0, {})
     played = player.play(agent, Order(CHILDREN, 0, 0))
     kept = [episode.reward for episode in played if episode.learnable]
     assert 0 < len(kept) < CHILDREN
