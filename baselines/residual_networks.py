@@ -112,7 +112,7 @@ class _PreActivationBlock(nn.Module):
             convolution(a, b, size, step)
             for a, b, size, step in zip(ends[:-1], ends[1:], sizes, strides, strict=True)
         )
-        changes = inputs != outputs or stride != 1
+        changes = inputs != outputs  # with every stride of 2, too
         self.projection = convolution(inputs, outputs, 1, stride) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ happens.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from agents.finalise.settings import FREE_TO_CHANGE, FinaliseSettings
 from agents.finalise.short_trainings import ShortTrainings
 from agents.finalise.source import Source, read_source
 from agents.records.lock import FolderLock
+from nas_env.data.datasets import data_given
 from nas_env.data.held_out_images import check_held_out_images
 from nas_env.data.images import ImageData, load_images
 from nas_env.errors import CheckpointError, ConfigurationError, NasEnvError, RunFolderError
@@ -212,7 +213,7 @@ class _Finalising:
             data.classes,
             data.image_shape,
             trained.weights,
-            Normalisation(enlarged_by=enlarged),
+            Normalisation(enlarged_by=enlarged, fitted_to=_image_size(self.source.dataset)),
             trained.epsilons,
             facts,
         )
@@ -229,6 +230,13 @@ def _teller(stage: Stage) -> Any:
         stage.advance(told, len(curves.losses))
 
     return tell
+
+
+def _image_size(dataset: Any) -> int | None:
+    """Side that the pictures of a folder are brought to, where the data set says so."""
+    given = data_given(dataset)
+    size = given.get("image_size") if isinstance(given, Mapping) else None
+    return None if size is None else int(size)
 
 
 def _accuracy(network: Network, data: ImageData) -> float:

@@ -9,6 +9,7 @@ import json
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -180,10 +181,7 @@ def _json(network: Network, folder: Path) -> None:
         "architecture": file.architecture.to_json(),
         "classes": list(file.classes),
         "image_shape": list(file.image_shape),
-        "normalisation": {
-            "kind": file.normalisation.kind,
-            "enlarged_by": file.normalisation.enlarged_by,
-        },
+        "normalisation": asdict(file.normalisation),
         "parameters": sum(p.numel() for p in network.module.parameters()),
         "weights_digest": file.digest(),
         "facts": dict(file.facts),

@@ -32,6 +32,8 @@ UNFINISHED = "finalise.json"
 """In a folder where finalising has begun."""
 FORMAT, VERSION = "nas_env network", 1
 MOST_BYTES = 4 * 2**30
+LARGEST_SIDE = 4096
+"""Of a picture that is brought to one size."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -45,19 +47,27 @@ class Normalisation:
             channels and pixels of the image.
         enlarged_by: pixels on each side by which the image is enlarged before its centre is taken,
             where training did so; 0 = not at all.
+        fitted_to: side of the square that pictures of any size were brought to before anything
+            else (the data set's ``image_size``); None = they had one size.
     """
 
     kind: str = "per_image_standardisation"
     enlarged_by: int = 0
+    fitted_to: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what this version does not know."""
-        size = self.enlarged_by
-        if self.kind != "per_image_standardisation" or type(size) is not int or size < 0:
+        size, side = self.enlarged_by, self.fitted_to
+        fits = type(size) is int and size >= 0 and (side is None or _is_side(side))
+        if self.kind != "per_image_standardisation" or not fits:
             raise NetworkFileError(
-                f"The normalisation {self.kind!r}, enlarged by {size!r}, is not known to this "
-                "nas_env: use the version that wrote the file."
+                f"The normalisation {self.kind!r}, enlarged by {size!r}, fitted to {side!r}, is "
+                "not known to this nas_env: use the version that wrote the file."
             )
+
+
+def _is_side(value: object) -> bool:
+    return type(value) is int and 1 <= value <= LARGEST_SIDE
 
 
 @dataclass(frozen=True)

@@ -73,13 +73,14 @@ class Network:
 
         Args:
             pictures: paths, Pillow images or arrays (one or a list of them); other sizes are
-                resized, grey and colour are converted.
+                resized (of another shape, the middle), grey and colour are converted.
 
         Raises:
             ConfigurationError: something that is no picture.
             InvalidDatasetError: a file that cannot be read.
         """
-        probabilities = self.logits(as_batch(pictures, self.image_shape)).softmax(1)
+        fitted_to = self.file.normalisation.fitted_to
+        probabilities = self.logits(as_batch(pictures, self.image_shape, fitted_to)).softmax(1)
         return [self._prediction(row) for row in probabilities.tolist()]
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas_env.data.image_files import decode_image
+from nas_env.data.image_files import decode_image, fit
 from nas_env.errors import ConfigurationError
 
 Picture = str | Path | Image.Image | NDArray[Any] | Tensor
@@ -21,12 +21,17 @@ first; uint8, or numbers in [0, 1], or numbers in [0, 255]."""
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow converts colour to grey
 
 
-def as_batch(pictures: Picture | Sequence[Picture], image_shape: tuple[int, int, int]) -> Tensor:
+def as_batch(
+    pictures: Picture | Sequence[Picture],
+    image_shape: tuple[int, int, int],
+    fitted_to: int | None = None,
+) -> Tensor:
     """One picture, several, or an array of several, as a network's input.
 
     Args:
         pictures: see ``Picture``; an array with four axes is several pictures.
         image_shape: (channels, height, width) of the network's images.
+        fitted_to: side of the square that the pictures of training were brought to; None = not.
 
     Returns:
         (n, channels, height, width) uint8.
@@ -35,7 +40,7 @@ def as_batch(pictures: Picture | Sequence[Picture], image_shape: tuple[int, int,
         ConfigurationError: something that is no picture.
         InvalidDatasetError: a file that cannot be read.
     """
-    found = [_fitted(pixels, image_shape) for pixels in _each(pictures)]
+    found = [_fitted(pixels, image_shape, fitted_to) for pixels in _each(pictures)]
     if not found:
         raise ConfigurationError("No picture given: name one or more.")
     return torch.stack(found)
@@ -114,8 +119,11 @@ def _channels_first(array: NDArray[np.uint8], what: object) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array[:3]))
 
 
-def _fitted(pixels: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
-    """To the network's channels and size."""
+def _fitted(pixels: Tensor, image_shape: tuple[int, int, int], fitted_to: int | None) -> Tensor:
+    """To the network's channels and size; of another shape, the middle is taken."""
+    if fitted_to is not None:
+        square = fit(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), fitted_to)
+        pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)
     channels, height, width = image_shape
     if channels == 3 and len(pixels) == 1:
         pixels = pixels.expand(3, -1, -1)
@@ -126,4 +134,12 @@ def _fitted(pixels: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
         raise ConfigurationError(
             f"The network takes {channels} channels, the picture has {len(pixels)}."
         )
-    return resized(pixels[None], height, width)[0]
+    return resized(_middle(pixels, height / width)[None], height, width)[0]
+
+
+def _middle(pixels: Tensor, ratio: float) -> Tensor:
+    """The largest part in the middle with this ratio of height to width, within a pixel."""
+    height, width = pixels.shape[1:]
+    kept = min(height, max(1, round(width * ratio))), min(width, max(1, round(height / ratio)))
+    top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
+    return pixels[:, top : top + kept[0], left : left + kept[1]]

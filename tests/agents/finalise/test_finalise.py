@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import nas_env
 from agents.commands import export as export_command
@@ -33,6 +34,7 @@ from nas_env.errors import (
     RunFolderError,
 )
 from nas_env.evaluation.store import EvaluationStore
+from nas_env.network.pictures import as_batch
 from nas_env.space.conv_architecture import ConvArchitecture, Convolution
 from nas_env.space.published import NAS_CELL
 from nas_env.training.image_recipes import image_recipe
@@ -147,6 +149,32 @@ def test_the_full_grid_has_what_the_paper_names_where_a_recipe_has_it() -> None:
     assert len(grid_points("full", (fast, paper), architecture)) == 3 * 3 * 2
     own = replace(architecture, learning_rate=0.05)
     assert all("learning_rate" not in p for p in grid_points("small", (fast, fast), own))
+
+
+def test_pictures_of_mixed_sizes_are_predicted_as_they_were_tested(
+    run: Run, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "mixed", {"train": 24, "test": 10}, ("dark", "light"))
+    for number, path in enumerate(sorted((tmp_path / "mixed").rglob("*.png"))):
+        Image.open(path).resize((9 + number % 5, 9 + number % 3)).save(path)
+    dataset = json.dumps({"folder": str(tmp_path / "mixed"), "image_size": 8})
+    done = run(top=1, dataset=dataset, recipe=recipe_at(6))
+    assert done.reading is not None
+    assert done.data.image_shape == (3, 6, 6)
+    files = sorted((tmp_path / "mixed" / "test").rglob("*.png"))
+    said = nas_env.load(done.folder).predict(files)
+    right = sum(one.name == path.parent.name for one, path in zip(said, files, strict=True))
+    assert right / len(files) == done.reading.accuracies[0]
+    assert nas_env.load(done.folder).file.normalisation.fitted_to == 8
+    held_out = load_held_out_images(dataset, resolution=6).images
+    assert torch.equal(as_batch(files, (3, 6, 6), 8), held_out)
+
+
+def recipe_at(resolution: int) -> str:
+    return (
+        '{"name": "quick", "epochs": 3, "batch_size": 8, "numerics": "float32", "resolution": '
+        f"{resolution}}}"
+    )
 
 
 def test_more_filters_are_in_every_convolution(run: Run) -> None:
