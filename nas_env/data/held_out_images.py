@@ -25,7 +25,7 @@ class HeldOutImages:
 
 
 def check_held_out_images(
-    dataset: str | ImageDataset, classes: tuple[str, ...], data_dir: str | Path | None = None
+    dataset: DatasetGiven, classes: tuple[str, ...], data_dir: str | Path | None = None
 ) -> bool:
     """Whether there is a test part, as far as can be told without reading its images.
 

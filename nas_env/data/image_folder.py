@@ -94,7 +94,7 @@ def _read(root: Path, part: Part, image_size: int | None, data_dir: Path) -> Raw
 
 
 def _test_classes(root: Path, data_dir: Path) -> tuple[str, ...] | None:
-    return list_image_folder(root, "test").classes if is_folder(root / "test") else None
+    return tuple(_class_folders(root / "test")) if is_folder(root / "test") else None
 
 
 def _digest(root: Path, image_size: int | None, data_dir: Path) -> str:
