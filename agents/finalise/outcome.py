@@ -77,6 +77,11 @@ class Finalised:
     no_test: str = ""
 
     @property
+    def title(self) -> str:
+        """The data set in a word: of a path, its last part."""
+        return Path(self.dataset).name or self.dataset
+
+    @property
     def winner(self) -> Candidate:
         """The architecture of the run that was taken."""
         return self.retrained[0].candidate

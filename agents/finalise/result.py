@@ -107,7 +107,7 @@ def _report(done: Finalised, figures: dict[str, Any]) -> str:
     confusion = None if reading is None else draw_confusion(reading.confusion, done.data.classes)
     return render(
         "final.html.j2",
-        title=f"A network for {done.dataset}",
+        title=f"A network for {done.title}",
         refresh_s=0,
         subtitle=f"{done.source.what} · {done.winner.name} · recipe {done.recipe.name}, "
         f"{done.recipe.epochs} epochs",
