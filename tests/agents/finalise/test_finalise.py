@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+import agents
 import nas_env
 from agents.commands import export as export_command
 from agents.commands import finalise as finalise_command
@@ -291,6 +292,12 @@ def test_candidates_that_cannot_be_trained_again_are_an_error_with_the_reason(
     monkeypatch.setattr(trainings.RecipesTask, "run", broken)
     with pytest.raises(NothingFoundError, match=r"None of the 2 .*out_of_memory.*no room"):
         run()
+
+
+def test_a_run_on_a_table_needs_to_be_told_what_to_train_on(run: Run, tmp_path: Path) -> None:
+    agents.run_search("NAS-Digits-Table-v0", "random", children=2, run_dir=tmp_path / "table")
+    with pytest.raises(ConfigurationError, match="give --dataset and --grid-recipe"):
+        run(source=tmp_path / "table")
 
 
 def test_a_folder_that_is_no_run_is_refused(run: Run, tmp_path: Path) -> None:
