@@ -179,6 +179,10 @@ class ConvEnv(TaskEnv):
     noisy so. All numbers are in `nas_env/training/image_recipes.py`; a dict changes any of them:
     `recipe={"name": "quick", "epochs": 4}`.
 
+    `numerics` is the fastest here of float32, float32 channels-last and bfloat16, timed once for a
+    run and kept with it. With the same seed another one moves the accuracy of a `quick` training by
+    .002 at the median and .009 at most, another seed by .01 to .05 (docs/results/recipes.md).
+
     ## Version History
     * v0: first version. Before its release: `paper` upsamples and draws its validation part at
       random; children's seeds do not derive from the arithmetic; `quick` trains CIFAR-10 and

@@ -101,11 +101,15 @@ def test_an_environment_made_by_the_user_is_not_resumed_in_another_arithmetic(
 ) -> None:
     tiny = {"name": "quick", "train_images": 64, "valid_images": 50}
 
-    def search(children: int, resume: bool) -> None:
+    def search(children: int, resume: bool, name: str = "run") -> None:
         env = gym.make("NAS-Digits-v0", recipe=tiny, num_layers=1)
-        agents.run_search(env, "random", children, 1, run_dir=tmp_path / "run", resume=resume)
+        agents.run_search(env, "random", children, 1, run_dir=tmp_path / name, resume=resume)
 
     monkeypatch.setattr(image_recipes, "choose_numerics", lambda device: "float32")
+    with monkeypatch.context() as before:  # a version that did not write it down
+        before.setattr("agents.search.search.pinned_numerics", lambda env: {})
+        search(1, False, "earlier")
+    search(2, True, "earlier")
     search(1, False)
     search(2, True)
     monkeypatch.setattr(image_recipes, "choose_numerics", lambda device: "bfloat16-channels_last")
