@@ -157,7 +157,7 @@ def test_a_signal_leaves_a_resumable_run_and_says_how(
 
 
 def test_a_reader_that_has_gone_leaves_a_resumable_run(tmp_path: Path) -> None:
-    """`train_agent.py ... | head -2`"""
+    """`train_agent.py ... | head -3`"""
     script = Path(__file__).parents[2] / "scripts" / "train_agent.py"
     command = [sys.executable, str(script), *DIGITS, "--children", "1000000", "--run-dir", "run"]
     environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
@@ -165,8 +165,8 @@ def test_a_reader_that_has_gone_leaves_a_resumable_run(tmp_path: Path) -> None:
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None and process.stderr is not None
-        process.stdout.readline()
-        assert process.stdout.readline().startswith(b"run folder")
+        begins = [process.stdout.readline().split()[0] for _ in range(3)]
+        assert begins == [b"recipe", b"NAS-Digits-v0,", b"run"]
         process.stdout.close()
         assert process.wait(timeout=300) == 141
         assert process.stderr.read() == b""
