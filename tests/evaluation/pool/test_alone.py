@@ -91,11 +91,14 @@ def test_a_worker_whose_disk_is_full_is_replaced_and_its_child_tried_again(
         if not bad.exists():
             bad.write_text(str(os.getpid()))
         if bad.read_text() == str(os.getpid()):
+            with (tmp_path / "met").open("a") as file:
+                file.write("x")
             raise OSError(errno.ENOSPC, "No space left on device")
         return float(seed)
 
     results = run(make_pool(function, workers=1), 1, 2, 3)
     assert [results[unit].metric for unit in (1, 2, 3)] == [1.0, 2.0, 3.0]
+    assert (tmp_path / "met").read_text() == "x", "no second child is given to it"
 
 
 def test_a_device_out_of_order_for_good_leaves_one_child_without_a_result(
