@@ -15,22 +15,7 @@ WIDTH = 100
 def model_card(done: Finalised, figures: dict[str, Any]) -> str:
     """The card as Markdown."""
     channels, height, width = done.data.image_shape
-    images = figures["images"]
-    filters = done.settings.more_filters
-    widened = f", with {filters} more filters in every convolution" if filters else ""
     colour = "colour" if channels == 3 else "grey"
-    origin = [
-        f"Search: {done.source.what}. Taken: {done.winner.name}{widened}.",
-        f"Choice: {_choice(done)}",
-        f"Training: recipe `{done.recipe.name}`, {done.recipe.epochs} epochs, on "
-        f"{images['train']:,} pictures; the weights are those of epoch "
-        f"{done.trained[0].curves.best_epoch}, the best by validation.",
-        f"Data: `{done.dataset}`, {images['train']:,} training and {images['validation']:,} "
-        "validation pictures. No test picture was used for any choice.",
-        f"Size: {done.cost.parameters:,} parameters, {done.cost.macs:,} multiply-accumulates a "
-        f"picture, {figures['file_bytes'] / 1e6:.2f} MB, {figures['milliseconds_per_picture']} ms "
-        f"a picture on {figures['hardware'].get('processor')} ({done.network.device.type}).",
-    ]
     about = (
         f"Says which of {len(done.data.classes)} classes a picture shows: "
         f"{', '.join(done.data.classes)}. Pictures are brought to {width}x{height} pixels, "
@@ -53,7 +38,7 @@ print(network.predict("picture.png"))
 
 ## Where it comes from
 
-{_listed(origin)}
+{_listed(_origin(done, figures))}
 
 ```text
 {draw_text(done.architecture)}
@@ -75,6 +60,24 @@ nas_env {figures["versions"]["nas_env"]}, torch {figures["versions"]["torch"]}. 
 all curves and all figures are in `figures.json`. Identity of the weights:
 `{figures["weights"]}`.
 """
+
+
+def _origin(done: Finalised, figures: dict[str, Any]) -> list[str]:
+    images = figures["images"]
+    filters = done.settings.more_filters
+    widened = f", with {filters} more filters in every convolution" if filters else ""
+    return [
+        f"Search: {done.source.what}. Taken: {done.winner.name}{widened}.",
+        f"Choice: {_choice(done)}",
+        f"Training: recipe `{done.recipe.name}`, {done.recipe.epochs} epochs, on "
+        f"{images['train']:,} pictures; the weights are those of epoch "
+        f"{done.trained[0].curves.best_epoch}, the best by validation.",
+        f"Data: `{done.dataset}`, {images['train']:,} training and {images['validation']:,} "
+        "validation pictures. No test picture was used for any choice.",
+        f"Size: {done.cost.parameters:,} parameters, {done.cost.macs:,} multiply-accumulates a "
+        f"picture, {figures['file_bytes'] / 1e6:.2f} MB, {figures['milliseconds_per_picture']} ms "
+        f"a picture on {figures['hardware'].get('processor')} ({done.network.device.type}).",
+    ]
 
 
 def _listed(items: Sequence[str]) -> str:
