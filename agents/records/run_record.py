@@ -82,13 +82,27 @@ class RunRecord:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What makes two runs of one agent two experiments: options, reward, size of a batch."""
+        """What makes two runs of one agent two experiments, the budget and the seed apart.
+
+        Its hyper-parameters; and of the search the batch size, the depth schedule, and arguments of
+        the environment: recipe (``recipe.epochs``), data set, reward, what belongs to the space.
+        """
         options = self.config.get("agent_options")
         return {
             **(options if isinstance(options, dict) else {}),
+            **{name: self.config.get(name) for name in ("children_per_update", "schedule")},
+            **_flat(self.config.get("environment"), ""),
             "reward": self.reward,
-            "children_per_update": self.config.get("children_per_update"),
+            "layout": self.config.get("layout"),
         }
+
+
+def _flat(value: Any, prefix: str) -> dict[str, Any]:
+    """Nested arguments as ``outer.inner``."""
+    if not isinstance(value, dict):
+        return {prefix: value} if prefix else {}
+    rows = [_flat(inner, f"{prefix}.{key}".lstrip(".")) for key, inner in value.items()]
+    return {name: inner for row in rows for name, inner in row.items()}
 
 
 def read_run(folder: str | Path) -> RunRecord:
@@ -158,10 +172,10 @@ def read_updates(path: Path) -> dict[str, dict[int, float]]:
 
 
 def group_runs(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
-    """Runs of one environment by agent and its options, in order of appearance, by seed.
+    """Runs of one environment by agent and everything that defines the experiment, by seed.
 
-    The label is the agent's name; with the options that differ where an agent is there with
-    several: ``reinforce:learning_rate=0.02``.
+    The label is the agent's name; with what differs where an agent is there with several:
+    ``reinforce:learning_rate=0.02``, ``reinforce:recipe.epochs=4``.
 
     Raises:
         ConfigurationError: no runs, several environments, or a seed twice in one group.

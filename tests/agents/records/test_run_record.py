@@ -89,6 +89,35 @@ def test_two_learning_rates_are_two_experiments() -> None:
     assert [run.seed for run in groups["reinforce:learning_rate=0.02"]] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "label"),
+    [
+        ({"recipe": {"epochs": 1}}, {"recipe": {"epochs": 4}}, "random:recipe.epochs=4"),
+        ({"dataset": "a"}, {"dataset": "b"}, 'random:dataset="b"'),
+        ({}, {"reward": "cubed"}, 'random:reward="cubed"'),
+    ],
+)
+def test_runs_that_were_paid_otherwise_are_other_experiments(
+    one: Any, other: Any, label: str
+) -> None:
+    """Another recipe, data set or reward: never two seeds of one curve, even with one seed each."""
+    groups = group_runs(
+        [record("random", 0, environment=one), record("random", 1, environment=other)]
+    )
+    assert len(groups) == 2 and label in groups
+    groups = group_runs(
+        [record("random", 0, environment=one), record("random", 0, environment=other)]
+    )
+    assert len(groups) == 2  # no seed twice: they are not the same experiment
+
+
+def test_another_schedule_is_another_experiment_and_another_budget_is_not() -> None:
+    deep = {"first": 2, "step": 1, "every": 8, "last": 4}
+    assert len(group_runs([record("random", 0), record("random", 1, schedule=deep)])) == 2
+    longer = record("random", 1, [0.5] * 20, children=20, created="later")
+    assert len(group_runs([record("random", 0, children=1), longer])) == 1
+
+
 def test_a_seed_twice_and_two_environments_are_refused() -> None:
     first = record("random", 0)
     with pytest.raises(ConfigurationError, match=r"seed 0: random-0, copy\. The same seed"):
