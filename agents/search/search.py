@@ -33,6 +33,7 @@ from agents.search.environment import (
     own_positions,
     pinned_numerics,
 )
+from agents.search.learned import check_reward
 from agents.search.play import AnyEnv, Order, Player, make_player, to_batch
 from agents.search.progress import Tally, make_display
 from agents.search.schedule import DepthSchedule
@@ -110,6 +111,7 @@ class Search:
         self.settings = settings
         self.env = env
         self.player: Player = make_player(env)
+        check_reward(env)
         if agent_settings is None and isinstance(agent, str):
             agent_settings = default_settings(agent, {})
         self.agent: Agent = _make(agent, self.player.problem, settings.seed, agent_settings)
@@ -240,7 +242,8 @@ class Search:
         self.episodes += fresh
         self.updates += 1
         tally.add(fresh)
-        row = {**_summary(self.updates, len(self.episodes), fresh), **figures}
+        own = _summary(self.updates, len(self.episodes), fresh)
+        row = {**own, **{f"agent_{k}" if k in own else k: value for k, value in figures.items()}}
         row["elapsed_s"] = round(tally.elapsed_s, 3)
         if self.folder is not None:
             self._write(self.folder, fresh, row, tally, tally.best is not best_before)
