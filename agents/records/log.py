@@ -8,6 +8,7 @@ is appended, so an update costs what it appends and not the whole log.
 import csv
 import hashlib
 import io
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ START_AGAIN = (
     "store, finished children are not trained again."
 )
 """What to do with a log that cannot be used."""
+
+
+FURTHER = "further"
+"""Last column of ``updates.csv``: figures that its head does not name, as a JSON object."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ class Log:
     def append(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Mark:
         """Append rows: in the columns that the log has, or else with those given as its head.
 
-        A log that another version, or another first update, began keeps its columns.
+        A log that another version, or another first update, began keeps its columns. What has none
+        goes into ``FURTHER``, where that is a column.
 
         Raises:
             RunFolderError: somebody else has changed the log since.
@@ -96,7 +102,7 @@ class Log:
         writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
         if not self._columns:
             writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(_further(row, names) for row in rows)
         self._size = append_durably(self.path, text.getvalue())
         self._digest.update(text.getvalue().encode())
         self._columns = names
@@ -117,6 +123,12 @@ class Log:
                 f"{self.path} has {found} bytes, but this search left it with {self._size}: "
                 f"another program changed it. Stop that program. {START_AGAIN}"
             )
+
+
+def _further(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A row with what has no column of its own in ``FURTHER``."""
+    late = {name: value for name, value in row.items() if name not in names}
+    return {**row, FURTHER: json.dumps(late)} if late and FURTHER in names else dict(row)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from typing import Any
 from agents.records.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agents.records.episode import COLUMNS, STATES, Episode, best_of
 from agents.records.lock import FolderLock
-from agents.records.log import START_AGAIN, Log, Mark, read_rows, unreadable
+from agents.records.log import FURTHER, START_AGAIN, Log, Mark, read_rows, unreadable
 from agents.records.rows import RowFiles
 from nas_env.errors import CheckpointError, RunFolderError
 from nas_env.system.files import check_writable, write_durably
@@ -209,7 +209,7 @@ class RunFolder:
             rows = [episode.to_row() for episode in episodes]
             return {
                 EPISODES: self._logs[EPISODES].append(COLUMNS, rows),
-                UPDATES: self._logs[UPDATES].append(list(update), [update]),
+                UPDATES: self._logs[UPDATES].append([*update, FURTHER], [update]),
             }
 
     def save(self, checkpoint: Checkpoint) -> None:

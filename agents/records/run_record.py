@@ -11,7 +11,7 @@ from typing import Any
 
 from agents.records.direction import KNOWN, direction_of
 from agents.records.episode import Episode, best_of
-from agents.records.log import read_rows, unreadable
+from agents.records.log import FURTHER, read_rows, unreadable
 from agents.records.run_folder import UPDATES, RunFolder
 from nas_env.errors import ConfigurationError, RunFolderError
 from nas_env.evaluation.named_reward import reward_text
@@ -163,11 +163,12 @@ def read_updates(path: Path) -> dict[str, dict[int, float]]:
     columns: dict[str, dict[int, float]] = {}
     try:
         for number, row in enumerate(read_rows(path), 1):
-            for name, text in row.items():
-                if text and math.isfinite(value := float(text)):
+            further = json.loads(row.pop(FURTHER, "") or "{}")
+            for name, text in {**row, **further}.items():
+                if text != "" and math.isfinite(value := float(text)):
                     columns.setdefault(name, {})[number] = value
-    except ValueError as error:
-        raise unreadable(path, error) from error
+    except (ValueError, TypeError) as error:
+        raise unreadable(path, ValueError(str(error))) from error
     return columns
 
 

@@ -255,3 +255,18 @@ def test_learns_without_a_layout(game: Any, layout: Any) -> None:
     for _ in range(120):
         agent.learn(maker.play(agent, 8))
     assert maker.play(agent, 50).rewards.mean() > 0.9
+
+
+def test_padding_of_shorter_episodes_has_no_entropy(game: Any) -> None:
+    """The figure, and the bonus, are those of the tokens that were chosen."""
+    maker = game((Position("a", (0, 1, 2)), Position("b", (0, 1, 2))))
+    short = maker.play(ReinforceAgent(maker.problem, 3), 2, length=1)
+    tokens = np.zeros((2, 2), np.int64)
+    tokens[:, :1] = short.tokens
+    padded = Batch(tokens, np.ones((2, 2, 3), bool), np.array([1, 1]), short.rewards)
+    found = []
+    for batch in (short, padded):
+        settings = ReinforceSettings(entropy_coefficient=0.1, init_range=1.0)
+        found.append(ReinforceAgent(maker.problem, 3, settings).learn(batch))
+    assert found[0]["entropy"] == pytest.approx(found[1]["entropy"])
+    assert found[0]["loss"] == pytest.approx(found[1]["loss"])

@@ -132,3 +132,42 @@ def test_masks_that_depend_on_earlier_tokens_are_kept(agent: str) -> None:
     options: dict[str, Any] = {"population": 8, "tournament": 3} if agent == "evolution" else {}
     result = agents.run_search(env, agent, children=64, **options)
     assert all(episode.state == "complete" for episode in result.episodes)
+
+
+class Stranger(gym.Env[Any, Any]):
+    """Nothing of ours; notes the seeds that it is reset with."""
+
+    def __init__(self) -> None:
+        self.seeds: list[int | None] = []
+        self.action_space = gym.spaces.Discrete(3)
+        self.observation_space = gym.spaces.Dict(
+            {
+                "tokens": gym.spaces.MultiDiscrete([4]),
+                "position": gym.spaces.Discrete(2),
+                "action_mask": gym.spaces.MultiBinary(3),
+            }
+        )
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.seeds.append(seed)
+        return self._seen(0, 0), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return self._seen(int(action) + 1, 1), float(action), True, False, {}
+
+    def _seen(self, token: int, position: int) -> dict[str, Any]:
+        mask = np.ones(3, np.int8)
+        return {"tokens": np.array([token]), "position": position, "action_mask": mask}
+
+
+def test_every_episode_of_a_foreign_environment_has_a_seed_of_its_own() -> None:
+    env = Stranger()
+    agents.run_search(env, "random", children=12, children_per_update=4, seed=5)
+    assert len(set(env.seeds)) == 12 and None not in env.seeds
+    again = Stranger()
+    agents.run_search(again, "random", children=12, children_per_update=3, seed=5)
+    assert again.seeds == env.seeds  # of the episode's number, not of the batch
+    other = Stranger()
+    agents.run_search(other, "random", children=12, children_per_update=4, seed=6)
+    assert not set(other.seeds) & set(env.seeds)
