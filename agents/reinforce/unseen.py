@@ -128,7 +128,11 @@ class Unseen:
         self._beside.forget()
 
     def save(self, state: AgentState) -> AgentState:
-        """The state with what is known in it."""
+        """The state with what is known in it.
+
+        A batch of which nothing was learned is forgotten, as it is by who resumes from this state.
+        """
+        self.forget(self.length)
         arrays = {**self.known.arrays(), "heavy": np.array(self.heavy, np.int64)}
         values = {
             "longest": self.length,

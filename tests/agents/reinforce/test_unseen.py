@@ -287,3 +287,15 @@ def test_an_update_costs_what_it_meets_and_not_what_is_known(
 def test_no_repeats_among_2000_children_of_the_shipped_table() -> None:
     result = agents.run_search("NAS-Digits-Table-v0", "reinforce", 2000)
     assert len({episode.tokens for episode in result.episodes}) == 2000
+
+
+def test_a_batch_of_which_nothing_was_learned_may_be_written_again(game: Any) -> None:
+    """No child had a reward: who goes on, and who resumes, go on alike."""
+    maker = game(LAYOUT, publishes=True)
+    agent, twin = agent_of(maker), agent_of(maker)
+    agent.learn(maker.play(agent, 1))
+    maker.play(agent, 5)
+    twin.load_state(agent.state())
+    one, two = maker.play(agent, 5), maker.play(twin, 5)
+    assert one.tokens.tolist() == two.tokens.tolist()
+    assert len({tuple(row) for row in one.tokens.tolist()}) == 5
