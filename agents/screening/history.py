@@ -12,6 +12,7 @@ from nas_env.errors import CheckpointError
 
 ABSENT = -1
 """In the place of a token beyond the end of a shorter architecture."""
+LARGEST = float(np.finfo(np.float64).max)
 
 
 class History:
@@ -54,7 +55,7 @@ class History:
             self._tokens[len(self)] = ABSENT
             self._tokens[len(self), : len(tokens)] = tokens
             self.known[key] = len(self)
-            self.rewards.append(reward)
+            self.rewards.append(min(max(reward, -LARGEST), LARGEST))  # a checkpoint holds numbers
         return repeats
 
     def best(self, count: int) -> NDArray[np.int64]:

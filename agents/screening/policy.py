@@ -118,5 +118,7 @@ class CandidatePolicy:
             for name, array in state.arrays.items()
             if name.startswith(PREFIX)
         }
-        self.learner.load_state(AgentState(arrays, state.group("policy").values))
+        own = AgentState(arrays, state.group("policy").values)
+        own.whole("episodes", 0, 0)  # it writes candidates, and plays none itself
+        self.learner.load_state(own)
         self.sampler.forget()

@@ -22,7 +22,10 @@ from tests.faults.outcome import Count, call
 from tests.faults.test_run_folder import result, resume
 
 pytestmark = pytest.mark.slow
-AGENTS = ("reinforce", "evolution", "random", "ppo", "a2c", "maskable_ppo", "recurrent_ppo")
+AGENTS = (
+    *("reinforce", "evolution", "random", "screen", "hybrid"),
+    *("ppo", "a2c", "maskable_ppo", "recurrent_ppo"),
+)
 OWN = {
     "evolution": ["--population", "10", "--tournament", "3"],
     "reinforce": ["--elite-size", "4", "--avoid-repeats", "True"],

@@ -10,7 +10,10 @@ from tests.agents.search.test_kill import rows, searched_in_pieces, start, weigh
 from tests.faults.damage import cases
 
 pytestmark = pytest.mark.slow
-AGENTS = ("reinforce", "evolution", "random", "ppo", "a2c", "maskable_ppo", "recurrent_ppo")
+AGENTS = (
+    *("reinforce", "evolution", "random", "screen", "hybrid"),
+    *("ppo", "a2c", "maskable_ppo", "recurrent_ppo"),
+)
 OWN = {
     "evolution": ["--population", "8", "--tournament", "3"],
     "reinforce": ["--elite-size", "4", "--avoid-repeats", "True"],

@@ -155,6 +155,7 @@ def test_a_failed_child_is_a_low_target_whatever_number_stands_for_it(
         agent.learn(batch)
         lasts.append((batch.tokens[:, 0] >= 2).mean())
     assert np.mean(lasts[4:]) > 0.65, "half would be chance"
+    agent_of(name, maker).load_state(agent.state())
 
 
 def test_the_process_learns_the_best_half_and_the_latest(game: Any, layout: Any) -> None:
