@@ -54,9 +54,8 @@ def _head(column: Column) -> str:
 
 
 def _unit_text(table: Table) -> str:
-    spread = {"range": "in brackets the range"}.get(
-        table.spread, f"± {table.spread}" if table.spread else ""
-    )
+    brackets = {"range": "in brackets the range", "interval": "in brackets the 95% interval"}
+    spread = brackets.get(table.spread, f"± {table.spread}" if table.spread else "")
     told = ", ".join(filter(None, [table.unit, spread]))
     return f" ({told})" if told else ""
 
