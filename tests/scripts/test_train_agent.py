@@ -327,18 +327,26 @@ def test_help_explains_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"--{flag}" in printed
 
 
-def test_retry_failed_trains_failed_children_again(
+def test_a_stored_timeout_is_trained_again_on_request_and_for_who_grants_more_time(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A recipe that no child can meet in time, then the same without the limit."""
     slow = json.dumps({**json.loads(TINY), "time_limit_s": 1e-6})
     digits = [word if word != TINY else slow for word in DIGITS]
     assert main([*digits, "--children", "2", "--run-dir", "a/run"]) == 1
     assert "No child could be trained" in capsys.readouterr().out
-    assert main([*DIGITS, "--children", "2", "--run-dir", "a/same"]) == 1
-    assert {row["state"] for row in rows(tmp_path / "a" / "same")} == {"failed"}
-    assert main([*DIGITS, "--children", "2", "--run-dir", "a/again", "--retry-failed"]) == 0
-    assert {row["state"] for row in rows(tmp_path / "a" / "again")} == {"complete"}
+    assert main([*digits, "--children", "2", "--run-dir", "a/same"]) == 1
+    assert main([*digits, "--children", "2", "--run-dir", "a/asked", "--retry-failed"]) == 1
+    assert main([*DIGITS, "--children", "2", "--run-dir", "a/granted"]) == 0
+    found = {
+        name: {(row["failure"], row["cached"]) for row in rows(tmp_path / "a" / name)}
+        for name in ("run", "same", "asked", "granted")
+    }
+    assert found == {
+        "run": {("timeout", "0")},
+        "same": {("timeout", "1")},
+        "asked": {("timeout", "0")},
+        "granted": {("", "0")},
+    }
 
 
 def test_a_search_in_which_every_child_fails_says_why_with_status_1(

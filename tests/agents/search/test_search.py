@@ -88,7 +88,7 @@ def test_reinforce_climbs() -> None:
     assert np.mean([e.reward for e in last]) > np.mean([e.reward for e in first]) + 0.5
 
 
-def test_failed_children_earn_nothing_and_are_never_the_best(tmp_path: Path) -> None:
+def test_failed_children_earn_no_more_than_the_worst_and_are_never_the_best(tmp_path: Path) -> None:
     def fails(architecture: Any, seed: int) -> float:
         if architecture["width"] < 64:
             raise ValueError("no")
@@ -97,8 +97,8 @@ def test_failed_children_earn_nothing_and_are_never_the_best(tmp_path: Path) -> 
     result = agents.run_search(environment(fails), "random", children=40, run_dir=tmp_path / "r")
     failed = [episode for episode in result.episodes if episode.state == "failed"]
     assert failed
-    assert {(e.metric, e.reward, e.failure) for e in failed} == {(None, 0.0, "error")}
-    assert result.best.reward == -1.0
+    assert {(e.metric, e.reward, e.failure) for e in failed} == {(None, -1.0, "error")}
+    assert (result.best.state, result.best.reward) == ("complete", -1.0)
 
 
 def test_a_search_in_which_all_children_fail_ends_without_a_best(tmp_path: Path) -> None:
