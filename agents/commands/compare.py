@@ -150,6 +150,8 @@ def compare(options: CompareOptions) -> Path:
         for agent in dict.fromkeys(options.agents)
     ]
     ComparisonRunner(contest, options.folder).check(contenders)
+    if options.test:
+        _held_out(settings)  # there, before anything runs; looked at when all is over
     jobs = [
         Job(contest, options.folder, contender, options.first_seed + number)
         for number in range(options.seeds)
@@ -171,6 +173,7 @@ def compare(options: CompareOptions) -> Path:
 
 def _suite(options: CompareOptions) -> SuiteRun:
     given = {name: getattr(options, name) for name in ("recipe", "dataset", "arguments")}
+    given["test"] = options.test or None
     names = [name for name, value in {**given, **options.environment}.items() if value is not None]
     if names:
         raise ConfigurationError(
@@ -219,16 +222,32 @@ def _page(
         regret = best_figures(comparison, _of_children(table, regrets(table), found), budgets)
         noise = str(noise_of(table))
         if options.test:
-            from nas_env.tables.held_out import load_held_out_metrics
-
-            held_out = np.nanmean(load_held_out_metrics(settings.table), axis=1)
-            test = best_figures(comparison, _of_children(table, held_out, found), budgets)
+            held_out = _of_children(table, _held_out(settings), found)
+            test = best_figures(comparison, held_out, budgets)
     origin = [
         ("command", command_line()),
         ("versions", versions_line(versions())),
         ("hardware", hardware_line(hardware())),
     ]
     return Page(f"{options.env}: agents compared", origin, budgets, regret, noise, test)
+
+
+def _held_out(settings: ChildSettings | None) -> Floats:
+    """(members,) mean held-out figure of each member of the table that is played.
+
+    Raises:
+        ConfigurationError: no table is played.
+        InvalidDatasetError: its table has none.
+    """
+    if not isinstance(settings, TableSettings) or not settings.looks_up:
+        raise ConfigurationError(
+            "--test shows the held-out figures of a table, but children are trained here: leave it "
+            "out, and test what was found with `nas-env finalise`."
+        )
+    from nas_env.tables.held_out import load_held_out_metrics
+
+    figures: Floats = np.nanmean(load_held_out_metrics(settings.table), axis=1)
+    return figures
 
 
 def _of_children(

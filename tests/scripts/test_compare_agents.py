@@ -11,7 +11,7 @@ import pytest
 
 import nas_env
 from agents.commands.compare import main, parse
-from nas_env.tables.file import space_from_json, write_table
+from nas_env.tables.file import read_table, space_from_json, write_table
 from nas_env.tables.table import Table
 from tests.web_page import problems_of
 
@@ -176,6 +176,19 @@ def test_mistakes_are_named_before_anything_runs(
 ) -> None:
     assert main(flags(table, tmp_path, **changes)) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_held_out_figures_that_are_not_there_are_missed_before_anything_runs(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = write_table(tmp_path / "bare.npz", read_table(table), CHOICES)
+    assert main([*flags(str(bare), tmp_path), "--test"]) == 2
+    assert "has no held-out figures" in capsys.readouterr().err
+    assert main(["--env", "NAS-Digits-v0", "--run-dir", str(tmp_path / "out"), "--test"]) == 2
+    assert "children are trained here" in capsys.readouterr().err
+    assert main(["--suite", table, "--run-dir", str(tmp_path / "out"), "--test"]) == 2
+    assert "test cannot be given with it" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
