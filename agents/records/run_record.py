@@ -88,11 +88,12 @@ class RunRecord:
         the environment: recipe (``recipe.epochs``), data set, reward, what belongs to the space.
         """
         options = self.config.get("agent_options")
+        environment = self.config.get("environment")
+        arguments = environment if isinstance(environment, dict) else {}
         return {
             **(options if isinstance(options, dict) else {}),
             **{name: self.config.get(name) for name in ("children_per_update", "schedule")},
-            **_flat(self.config.get("environment"), ""),
-            "reward": self.reward,
+            **_flat({**arguments, "reward": self.reward or None}, ""),
             "layout": self.config.get("layout"),
         }
 

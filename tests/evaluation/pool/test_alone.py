@@ -16,6 +16,15 @@ from nas_env.evaluation.pool.process_pool import WorkerLimits
 from tests.evaluation.pool.pools import MakePool, run
 
 
+def alive(process: int) -> bool:
+    """Whether a process is there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_a_child_that_its_neighbours_left_no_memory_is_no_failure(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
@@ -61,21 +70,21 @@ def test_children_that_outgrow_the_machine_together_end_as_they_would_alone(
 
     def function(architecture: Any, seed: int) -> float:
         with (tmp_path / f"runs-{seed}").open("a") as file:
-            file.write("x")
-        if seed < 3:  # until another is seen beside it, or it is alone after that
-            deadline = time.monotonic() + 60
-            while (tmp_path / f"runs-{3 - seed}").exists() is False or (
-                len((tmp_path / "runs-1").read_text() + (tmp_path / "runs-2").read_text()) < 3
-                and time.monotonic() < deadline
-            ):
-                time.sleep(0.01)
+            file.write(f"{os.getpid()}\n")
+        mine, other = (tmp_path / f"runs-{unit}" for unit in (seed, 3 - seed))
+        deadline = time.monotonic() + 300
+        while len(mine.read_text().split()) == 1 and time.monotonic() < deadline:
+            if other.exists() and (pids := other.read_text().split()) and not alive(int(pids[0])):
+                break  # one of both was stopped, or is over
+            time.sleep(0.01)
         return float(seed)
 
     pool = make_pool(function, workers=2)
     pool._machine_mb = 1.0
     results = run(pool, 1, 2)
     assert [results[unit].metric for unit in (1, 2)] == [1.0, 2.0]
-    assert sorted(len((tmp_path / f"runs-{unit}").read_text()) for unit in (1, 2)) == [1, 2]
+    runs = [(tmp_path / f"runs-{unit}").read_text().split() for unit in (1, 2)]
+    assert sorted(map(len, runs)) == [1, 2], "the younger went once more, alone"
 
 
 def test_the_machines_memory_is_not_shared_out(make_pool: MakePool) -> None:
