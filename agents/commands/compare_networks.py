@@ -8,52 +8,10 @@ file of an architecture, or a run folder: its best. What the store has is not tr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
-
-import tyro
 
 from agents.command import run_command
+from agents.comparison.options import CompareNetworksOptions
 from agents.search.words import read_options
-from nas_env.checks import at_least, check_settings
-from nas_env.tasks.kinds import CONV
-
-
-@dataclass(frozen=True)
-class CompareNetworksOptions:
-    """What to train, and how.
-
-    Attributes:
-        networks: names of human designs, JSON files of architectures, run folders.
-        seeds: trainings of each.
-        first_seed: run seed of the first; the others follow.
-        dataset: name or path.
-        recipe: fast, paper, quick, or a JSON object of changes such as '{"name": "fast", "epochs":
-            4}'.
-        data_dir: folder where data sets known by name are looked for and downloaded to.
-        store: SQLite file of finished trainings, the same as that of searches.
-        evaluator: where to train: process (workers) or local (this process).
-        workers: worker processes. Default: as many as there are cores.
-        device: auto, cpu or cuda.
-        output: JSON file for the figures.
-    """
-
-    networks: tyro.conf.Positional[tuple[str, ...]]
-    seeds: Annotated[int, at_least(1)] = 3
-    first_seed: Annotated[int, at_least(0)] = 0
-    dataset: str = CONV.default_dataset
-    recipe: str = "fast"
-    data_dir: Path | None = None
-    store: Path = Path("runs/store.sqlite")
-    evaluator: Literal["process", "local"] = "process"
-    workers: Annotated[int | None, at_least(1)] = None
-    device: str = "auto"
-    output: Path | None = None
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check_settings(self, "compare-networks:")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 
 import nas_env
-from agents.commands.language_model import LanguageOptions
+from agents.commands.language_options import LanguageOptions
 from nas_env.checks import at_least, at_most, check_seed, checked
 from nas_env.child.language.size import Cell, language_cost
 from nas_env.data.held_out_text import load_held_out_text

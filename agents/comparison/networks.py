@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.commands.compare_networks import CompareNetworksOptions
+from agents.comparison.options import CompareNetworksOptions
 from agents.finalise.progress import Stages
 from agents.finalise.trainings import RecipesTask, job_of, train_all
 from agents.records.averages import half_width

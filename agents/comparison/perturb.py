@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.commands.perturb import PerturbOptions
 from agents.comparison.networks import find_network
+from agents.comparison.options import PerturbOptions
 from agents.comparison.variants import Variant, variants
 from agents.finalise.progress import Stages
 from agents.finalise.trainings import RecipesTask, job_of, train_all
