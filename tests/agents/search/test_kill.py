@@ -26,10 +26,10 @@ from nas_env.evaluation.store import EvaluationStore
 
 put = EvaluationStore.put
 
-def noted(self, key, evaluation):
+def noted(self, key, evaluation, *rest):
     with Path(os.environ["LOG"]).open("a") as log:
         log.write("again\\n" if key in self else "first\\n")
-    return put(self, key, evaluation)
+    return put(self, key, evaluation, *rest)
 
 EvaluationStore.put = noted  # called for every child that was just trained
 
