@@ -59,8 +59,8 @@ class CompareOptions:
     """What to compare.
 
     Attributes:
-        agents: names: reinforce, random, evolution, ppo, a2c, maskable_ppo, recurrent_ppo.
-            Hyper-parameters that differ from the preset's follow a colon:
+        agents: names: reinforce, random, evolution, screen, gp, hybrid, ppo, a2c, maskable_ppo,
+            recurrent_ppo. Hyper-parameters that differ from the preset's follow a colon:
             reinforce:learning_rate=6e-4,entropy_coefficient=0.01.
         env: id of the environment.
         suite: instead of one environment, tables: "tables" for all that an id is registered for,
