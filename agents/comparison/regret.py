@@ -16,6 +16,7 @@ import numpy as np
 
 from agents.records.trace import Floats, Trace
 from nas_env.errors import ConfigurationError
+from nas_env.tables.noise import mean_metrics, sign_of
 from nas_env.tables.table import Table, index_of
 
 
@@ -25,11 +26,8 @@ def worths(table: Table) -> Floats:
     Raises:
         ConfigurationError: all members are worth the same.
     """
-    sign = -1.0 if table.metric_name == "perplexity" else 1.0
-    metrics = sign * np.asarray(table.metrics, np.float64)  # (members, trainings)
-    trained = ~np.isnan(metrics).all(axis=1)
-    found = np.full(len(metrics), np.nan)
-    found[trained] = np.nanmean(metrics[trained], axis=1)
+    found = sign_of(table) * mean_metrics(table)  # NaN = every training failed
+    trained = ~np.isnan(found)
     if not trained.any() or np.nanmin(found) == np.nanmax(found):
         raise ConfigurationError(
             "All members of the table are worth the same: there is nothing to search for. Name "

@@ -34,12 +34,12 @@ def mean_metrics(table: Table) -> Floats:
 def best_mean(table: Table) -> float:
     """The best mean of all trainings of any member; NaN if every training failed."""
     values = _worth(table, mean_metrics(table))
-    return _sign(table) * float(np.nanmax(values)) if np.isfinite(values).any() else math.nan
+    return sign_of(table) * float(np.nanmax(values)) if np.isfinite(values).any() else math.nan
 
 
 def regrets(table: Table) -> Floats:
     """(members,) how far the mean of each member is from the best mean; NaN = all failed."""
-    return _sign(table) * best_mean(table) - _worth(table, mean_metrics(table))
+    return sign_of(table) * best_mean(table) - _worth(table, mean_metrics(table))
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ def noise_of(table: Table) -> Noise:
     ]
     return Noise(
         trainings=table.trainings,
-        best_single=_sign(table) * float(np.nanmax(worth)) if known else math.nan,
+        best_single=sign_of(table) * float(np.nanmax(worth)) if known else math.nan,
         best_mean=best_mean(table),
         regret_of_best=float(np.mean(firsts)) if firsts else math.nan,
         standard_error=spread / math.sqrt(table.trainings),
-        agreement=_agreement(_sign(table) * whole, 1.0, chosen_apart=False),
+        agreement=_agreement(sign_of(table) * whole, 1.0, chosen_apart=False),
         agreement_of_top=tuple(
-            (share, _agreement(_sign(table) * whole, share)) for share in (0.1, 0.01)
+            (share, _agreement(sign_of(table) * whole, share)) for share in (0.1, 0.01)
         ),
     )
 
@@ -130,8 +130,9 @@ def _agreement(worth: Floats, share: float, chosen_apart: bool = True) -> float:
 
 def _worth(table: Table, values: Floats) -> Floats:
     """Metrics turned so that more is better."""
-    return _sign(table) * values
+    return sign_of(table) * values
 
 
-def _sign(table: Table) -> float:
+def sign_of(table: Table) -> float:
+    """1: a high metric is good; -1: a low one."""
     return -1.0 if table.metric_name == "perplexity" else 1.0

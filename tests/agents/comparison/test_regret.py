@@ -40,6 +40,13 @@ def test_a_member_that_always_failed_is_worth_the_least_and_one_that_did_once_it
     np.testing.assert_allclose(worths(Table(SPACE, metrics, "accuracy")), [0.2, 0.2, 0.8, 0.35])
 
 
+def test_an_infinite_perplexity_counts_as_a_failure_as_an_environment_counts_it() -> None:
+    metrics = METRICS.copy()
+    metrics[2, 0] = np.inf
+    found = worths(Table(SPACE, metrics, "perplexity"))
+    np.testing.assert_allclose(found, [-0.2, -0.5, -0.8, -0.35])
+
+
 def test_a_table_without_a_difference_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="worth the same"):
         worths(Table(SPACE, np.ones((4, 2)), "accuracy"))
