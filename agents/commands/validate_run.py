@@ -45,7 +45,7 @@ class ValidateOptions:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check and print; the exit status is 0, 1 if a child does not agree, 2 for an error."""
+    """Check and print; the status is 0, 1 if a child does not agree or none was measured, or 2."""
 
     def body() -> int:
         options = read_options(ValidateOptions, arguments, __doc__)
@@ -69,9 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked = "exactly: this machine computes as the run's did"
         if not found.same_numerics:
             asked = f"within the noise: standard deviation between seeds {found.deviation:.4f}"
-        count, wrong = len(found.children), len(found.differing)
+        count, wrong = len(found.measured), len(found.differing)
         print(f"{count - wrong} of {count} children agree ({asked})")
-        return 1 if wrong else 0
+        if left := len(found.children) - count:
+            print(f"{left} could not be trained on this machine, which says nothing of the record")
+        return 1 if wrong or not count else 0
 
     return run_command(body)
 

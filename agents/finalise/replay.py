@@ -30,7 +30,7 @@ OF_THE_CHILD = ("diverged", "too_large")
 """Failures that come again; others are a machine's."""
 DEVIATIONS = 3.0
 
-Verdict = Literal["same", "within noise", "differs"]
+Verdict = Literal["same", "within noise", "differs", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Replayed:
     Attributes:
         episode: what the run says.
         evaluation: what was measured now.
-        verdict: how they agree.
-        why: what differs.
+        verdict: how they agree; ``"not measured"``: this machine kept the child from a result,
+            which says nothing of the record.
+        why: what differs, or what went wrong.
     """
 
     episode: Episode
@@ -68,6 +69,11 @@ class Replay:
     def differing(self) -> list[Replayed]:
         """Children that the record does not hold for."""
         return [one for one in self.children if one.verdict == "differs"]
+
+    @property
+    def measured(self) -> list[Replayed]:
+        """Children that this machine could train."""
+        return [one for one in self.children if one.verdict != "not measured"]
 
 
 def replay(
@@ -179,6 +185,9 @@ def _deviation(rounds: Sequence[Sequence[Evaluation]]) -> float:
 
 
 def _judged(episode: Episode, evaluation: Evaluation, deviation: float) -> Replayed:
+    if evaluation.missing or (episode.state == "complete" and _of_this_machine(evaluation)):
+        why = f"{evaluation.failure} here: {evaluation.message}"
+        return Replayed(episode, evaluation, "not measured", why)
     for name in ("state", "parameters", "macs"):
         said, found = getattr(episode, name), getattr(evaluation, name)
         if said != found and not (name == "macs" and said == 0):  # older runs did not count them
@@ -193,6 +202,10 @@ def _judged(episode: Episode, evaluation: Evaluation, deviation: float) -> Repla
     if gap <= DEVIATIONS * math.sqrt(2) * deviation:  # False for nan
         return Replayed(episode, evaluation, "within noise")
     return Replayed(episode, evaluation, "differs", f"metric apart by {gap:.4g}")
+
+
+def _of_this_machine(evaluation: Evaluation) -> bool:
+    return evaluation.state == "failed" and evaluation.failure not in OF_THE_CHILD
 
 
 def _shown(metric: float | None) -> str:

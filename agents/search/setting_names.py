@@ -10,8 +10,8 @@ from nas_env.envs.settings import ChildSettings, settings_of
 from nas_env.meanings import Setting, settings_in
 from nas_env.registration import REGISTRATIONS
 
-SHARED = {field.name for field in fields(ChildSettings)}
-"""Arguments of every id: they are options of the search itself."""
+SHARED = {field.name for field in fields(ChildSettings)} - {"failure_reward"}
+"""Arguments of every id that are options of the search itself."""
 
 
 def environment_settings() -> dict[str, list[tuple[str, Setting]]]:

@@ -322,7 +322,7 @@ def test_help_explains_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     for flag in (
         *("agent", "env", "preset", "recipe", "dataset", "data-dir", "children", "hours"),
         *("children-per-update", "seed", "workers", "executor", "device", "store", "run-dir"),
-        *("resume", "retry-failed", "learning-rate", "entropy-coefficient", "population"),
+        *("resume", "retry-failed", "failure-reward", "learning-rate", "population"),
     ):
         assert f"--{flag}" in printed
 

@@ -68,6 +68,22 @@ def test_every_one_of_fifty_forged_rows_is_found(
         assert replay_module._judged(honest, evaluations[number], float("nan")).verdict == "same"
 
 
+def test_a_fault_of_the_checking_machine_says_nothing_of_the_record(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = replayed(place).children[0]
+    lost = replace(
+        honest.evaluation, metric=None, state="failed", failure="worker_lost", message="gone"
+    )
+    judged = replay_module._judged(honest.episode, lost, float("nan"))
+    assert (judged.verdict, judged.why) == ("not measured", "worker_lost here: gone")
+    found = replay_module.Replay((judged,), True, float("nan"))
+    assert (found.differing, found.measured) == ([], [])
+    monkeypatch.setattr(replay_module, "replay", lambda *_: found)
+    assert validate_run.main([str(place / "run")]) == 1, "nothing was checked"
+    assert "says nothing of the record" in capsys.readouterr().out
+
+
 def test_the_command_names_a_forged_child_and_fails(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
