@@ -162,7 +162,14 @@ def test_a_budget_that_is_too_small_to_tell_says_so(
         ({"env": "Test-Tabel-v0"}, "Did you mean 'Test-Table-v0'"),
         ({"preset": "slow"}, "preset"),
         ({"agents": ("ppo:n_epochs=2.5",)}, "n_epochs must be a whole number"),
-        ({"env": "CartPole-v1"}, "CartPole-v1 cannot be made with the arguments"),
+        pytest.param(
+            {"env": "CartPole-v1"},
+            "CartPole-v1 cannot be made with the arguments",
+            marks=pytest.mark.filterwarnings(  # Gymnasium 1.1's own, of one that was not made
+                "ignore:Exception ignored in. .*VectorEnv.__del__"
+                ":pytest.PytestUnraisableExceptionWarning"
+            ),
+        ),
         ({"arguments": '{"table": "nope"}'}, "There is no table 'nope'"),
         ({"arguments": '{"colour": 1}'}, "colour"),
     ],
